@@ -1,0 +1,26 @@
+"""The seller's rules that the operator sets: built once from the settings, handed to every decision as a value."""
+
+from datetime import time
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from decabilld.domain.entities import Party
+
+
+class BillingPolicy(Struct, frozen=True, kw_only=True):
+    """Rates are percent. `issuer` is None while `issuer_missing` names what the operator has not set yet."""
+
+    zone: ZoneInfo
+    currency: str = "EUR"
+    tax_rate_standard: Decimal = Decimal(19)
+    tax_rate_reduced: Decimal = Decimal(7)
+    payment_term_days: int = 14
+    min_checkout_minor: int = 100
+    billing_run_time: time = time(23, 59)
+    issuer: Party | None = None
+    issuer_missing: tuple[str, ...] = ()
+    online_payment: bool = False
+    """Whether a payment processor is configured."""
+    test_clock: bool = False
