@@ -1,0 +1,265 @@
+"""The vocabulary of a tenant's actor: everything that it can be asked to do.
+
+`fields` are entity fields, typed and checked by the edge's schema; ids of callers are never in them.
+"""
+
+from datetime import date, datetime
+from typing import Any, Literal
+
+from decabilld.domain import entities as e
+from decabilld.domain.entities import Id, Role
+from decabilld.messages.decision import Command, Need
+
+# --- identity ---
+
+
+class RegisterUser(Command, frozen=True, kw_only=True):
+    """Sign up. `password_hash` is argon2id's, `code_digest` the keyed digest of the code that confirms the address."""
+
+    email: str
+    password_hash: str
+    code_digest: str
+    code_expires_at: datetime
+
+
+class ConfirmEmail(Command, frozen=True, kw_only=True):
+    email: str
+    code_digest: str
+
+
+class CreateUser(Command, frozen=True, kw_only=True):
+    """By an admin: confirmed at once."""
+
+    email: str
+    password_hash: str
+    role: Role = "user"
+
+
+# --- catalog ---
+
+
+class CreateServiceType(Command, frozen=True, kw_only=True):
+    fields: dict[str, Any]
+
+
+class UpdateServiceType(Command, frozen=True, kw_only=True):
+    service_type_id: Id
+    fields: dict[str, Any]
+
+
+class DeleteServiceType(Command, frozen=True, kw_only=True):
+    service_type_id: Id
+
+
+class CreateServicePlan(Command, frozen=True, kw_only=True):
+    fields: dict[str, Any]
+
+
+class UpdateServicePlan(Command, frozen=True, kw_only=True):
+    plan_id: Id
+    fields: dict[str, Any]
+
+
+class DeleteServicePlan(Command, frozen=True, kw_only=True):
+    plan_id: Id
+
+
+# --- customers ---
+
+
+class UpdateCustomerProfile(Command, frozen=True, kw_only=True):
+    """Creates the profile when there is none."""
+
+    user_id: Id
+    fields: dict[str, Any]
+
+
+# --- subscriptions ---
+
+
+class OrderSubscription(Command, frozen=True, kw_only=True):
+    user_id: Id
+    plan_id: Id
+    requested_config: dict[str, Any] = {}
+    auto_backorder: bool = False
+
+
+class CancelSubscription(Command, frozen=True, kw_only=True):
+    user_id: Id
+    subscription_id: Id
+    reason: str | None = None
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Subscription, self.subscription_id),)
+
+
+class ResumeSubscription(Command, frozen=True, kw_only=True):
+    user_id: Id
+    subscription_id: Id
+    reason: str | None = None
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Subscription, self.subscription_id),)
+
+
+class RecordUsage(Command, frozen=True, kw_only=True):
+    """`record_id` is derived from `digest`, so that the same record posted twice is one."""
+
+    subscription_id: Id
+    period_start: datetime
+    period_end: datetime
+    payload: dict[str, Any]
+    digest: str
+    record_id: Id
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Subscription, self.subscription_id), (e.UsageRecord, self.record_id))
+
+
+# --- invoices and payments ---
+
+
+class VoidInvoice(Command, frozen=True, kw_only=True):
+    """`subscription_id` is the route's, when the route has one: the invoice must have a line of it."""
+
+    invoice_id: Id
+    subscription_id: Id | None = None
+    reason: str | None = None
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Invoice, self.invoice_id),)
+
+
+class MarkInvoicePaid(Command, frozen=True, kw_only=True):
+    invoice_id: Id
+    reason: str | None = None
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Invoice, self.invoice_id),)
+
+
+class MarkInvoiceUnpaid(Command, frozen=True, kw_only=True):
+    invoice_id: Id
+    reason: str | None = None
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Invoice, self.invoice_id),)
+
+
+class InitiatePayment(Command, frozen=True, kw_only=True):
+    """Reply: the PaymentAttempt with its checkout URL, deferred until the processor answered."""
+
+    user_id: Id
+    invoice_id: Id
+    subscription_id: Id | None = None
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Invoice, self.invoice_id),)
+
+
+class ConfirmCheckoutOpened(Command, frozen=True, kw_only=True):
+    """Outcome of `OpenCheckout`."""
+
+    attempt_id: Id
+    session_id: str
+    checkout_url: str
+    expires_at: datetime
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.PaymentAttempt, self.attempt_id),)
+
+
+class ConfirmCheckoutFailed(Command, frozen=True, kw_only=True):
+    """Outcome of `OpenCheckout`: no session was opened."""
+
+    attempt_id: Id
+    reason: str
+    timed_out: bool = False
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.PaymentAttempt, self.attempt_id),)
+
+
+class ApplyPaymentEvent(Command, frozen=True, kw_only=True):
+    """A verified event of the payment processor; handled once per `event_id`. `record_id` is derived from it."""
+
+    record_id: Id
+    event_id: str
+    type: str
+    outcome: Literal["paid", "failed", "expired", "unused"]
+    invoice_id: Id | None = None
+    attempt_id: Id | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+    reference: str | None = None
+
+    def needs(self) -> tuple[Need, ...]:
+        wanted: list[Need] = [(e.WebhookEvent, self.record_id)]
+        if self.invoice_id:
+            wanted.append((e.Invoice, self.invoice_id))
+        if self.attempt_id:
+            wanted.append((e.PaymentAttempt, self.attempt_id))
+        return tuple(wanted)
+
+
+# --- time ---
+
+
+class AccrueCharges(Command, frozen=True, kw_only=True):
+    """Write the positions of every boundary that has passed, in order; end what has reached its end."""
+
+
+class StartDueBilling(Command, frozen=True, kw_only=True):
+    """Start the run of every billing day whose hour has come since the last one."""
+
+
+class MarkOverdueInvoices(Command, frozen=True, kw_only=True):
+    """Mark what is unpaid past its due date."""
+
+
+class StartBillNow(Command, frozen=True, kw_only=True):
+    """Reply: the queued BillingRun. `only_user_id` None means every customer."""
+
+    only_user_id: Id | None = None
+
+
+class ContinueBillingRun(Command, frozen=True, kw_only=True):
+    """The next customers of a run. `customers` are those still to do; None: find them by the run's cursor."""
+
+    run_id: Id
+    customers: tuple[Id, ...] | None = None
+
+
+class MoveTestClock(Command, frozen=True, kw_only=True):
+    """Move the tenant's time to `to`, deciding what falls due on the way at its own instant. Reply: None until there.
+
+    `started` is set by its own successors.
+    """
+
+    to: datetime
+    started: bool = False
+
+
+class OpenTimetable(Command, frozen=True, kw_only=True):
+    """First thing a new tenant is told: from which day on its billing days count."""
+
+    today: date
+
+
+# --- effects' bookkeeping ---
+
+
+class ConfirmEffectDone(Command, frozen=True, kw_only=True):
+    """Outcome of an effect whose success changes nothing else (a document was rendered)."""
+
+
+class GiveUpEffect(Command, frozen=True, kw_only=True):
+    """An effect has failed for the last time: say so in the journal."""
+
+    effect_id: Id
+    effect_kind: str
+    reason: str
+    invoice_id: Id | None = None
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Invoice, self.invoice_id),) if self.invoice_id else ()

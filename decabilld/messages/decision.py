@@ -1,0 +1,77 @@
+"""What goes into a decision and what comes out of it: the grammar that all commands, effects and entries follow.
+
+`handler(state, command, context) -> Decision`, or a Refusal is raised. Nothing here does anything.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from msgspec import Struct
+
+from decabilld.domain.entities import Entity, Id
+from decabilld.domain.policy import BillingPolicy
+
+Need = tuple[type[Entity], Id]
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """Something a tenant's actor is asked to do; named in the imperative."""
+
+    def needs(self) -> tuple[Need, ...]:
+        """Entities that may be closed, hence not in memory: the actor loads them before it decides."""
+        return ()
+
+
+class Effect(Struct, frozen=True, kw_only=True, tag=True):
+    """Something to do outside after the commit, at least once. `id` names the outbox row and is the idempotency key."""
+
+    attempts_max: ClassVar[int] = 20
+    id: Id
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A journal entry: what happened, in the past tense (`invoice.issued`), and the data that explains the amount.
+
+    `data` holds only strings, integers, booleans, None, lists and objects, so that its canonical form (and with it
+    the hash) is the same whatever stored it in between; amounts are `*_minor` integers, rates strings.
+    """
+
+    kind: str
+    message: str
+    entity: Entity
+    user_id: Id | None = None
+    invoice_id: Id | None = None
+    level: str = "info"
+    data: dict[str, Any] = {}
+
+
+class Deferred(Struct, frozen=True):
+    """As a reply: the answer is that of the command which will report the outcome of this effect."""
+
+    effect_id: Id
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """What shall be. A Refusal as `reply` is told to those who waited for a deferred reply, and is still committed."""
+
+    reply: object = None
+    changes: tuple[Entity, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    then: tuple[Command, ...] = ()
+    """Successors of long work, put at the end of the mailbox after the commit."""
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """The circumstances of one decision. `now` is the tenant's time, `wall` the real one (codes, tokens, limits)."""
+
+    tenant_id: str
+    now: datetime
+    wall: datetime
+    policy: BillingPolicy
+    new_id: Callable[[], Id]
+    who: str
+    """`user:<id>`, `api-key`, `job:<name>`, `stripe` or `outbox`."""
+    cause: str
+    """Correlation id of the request or job."""

@@ -1,0 +1,12 @@
+"""Replies that are more than one entity."""
+
+from msgspec import Struct
+
+from decabilld.domain.entities import User
+
+
+class Registered(Struct, frozen=True, kw_only=True):
+    """`needs_confirmation`: a code is on its way and the account waits for it."""
+
+    user: User
+    needs_confirmation: bool
