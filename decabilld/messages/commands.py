@@ -231,13 +231,12 @@ class ContinueBillingRun(Command, frozen=True, kw_only=True):
 
 
 class MoveTestClock(Command, frozen=True, kw_only=True):
-    """Move the tenant's time to `to`, deciding what falls due on the way at its own instant. Reply: None until there.
+    """Move the tenant's time to `to`, deciding what falls due on the way at its own instant.
 
-    `started` is set by its own successors.
+    Reply: the Timetable once all of it is done; long ways are walked in steps.
     """
 
     to: datetime
-    started: bool = False
 
 
 class OpenTimetable(Command, frozen=True, kw_only=True):

@@ -52,6 +52,10 @@ class Deferred(Struct, frozen=True):
     effect_id: Id
 
 
+class HandedOn(Struct, frozen=True):
+    """As a reply: whoever asked is answered by the first command of `then`."""
+
+
 class Decision(Struct, frozen=True, kw_only=True):
     """What shall be. A Refusal as `reply` is told to those who waited for a deferred reply, and is still committed."""
 

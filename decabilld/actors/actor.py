@@ -1,0 +1,262 @@
+"""A tenant's actor: the only one to change that tenant. Owns the loop and the turn; what to decide is `tenant/`'s.
+
+A turn drains the mailbox into a batch, decides it on a draft, commits the draft in one round trip, and only then
+publishes the state, answers and starts effects. See DESIGN: "The turn, in detail".
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from decabilld.actors.draft import Bug, Draft, Outcome, now_of
+from decabilld.actors.mailbox import Envelope, Mailbox, Settled
+from decabilld.actors.ports import (
+    CommitInDoubt,
+    CommitRefused,
+    Fenced,
+    Head,
+    IdempotencyKey,
+    StoredAnswer,
+    TenantStore,
+    Unavailable,
+)
+from decabilld.actors.tenant.dispatch import first_commands
+from decabilld.actors.tenant.state import TenantState
+from decabilld.clock import Clock
+from decabilld.domain.entities import Id, Timetable
+from decabilld.domain.policy import BillingPolicy
+from decabilld.domain.refusals import Refusal
+from decabilld.ids import new_id
+from decabilld.messages.decision import Command, Deferred
+from decabilld.tasks import spawn
+
+BATCH_MAX = 256
+ASK_SECONDS = 10.0
+RESTART_SECONDS_MIN, RESTART_SECONDS_MAX = 0.05, 5.0
+_log = structlog.get_logger("actor")
+
+
+class TenantActor:
+    """One tenant's loop. `run` supervises itself until it is stopped or fenced."""
+
+    def __init__(
+        self,
+        tenant_id: str,
+        store: TenantStore,
+        *,
+        clock: Clock,
+        policy: BillingPolicy,
+        on_effects: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.tenant_id = tenant_id
+        self.policy = policy
+        self.on_effects = on_effects
+        self.reason_down: str | None = "loading"
+        self.fenced = False
+        self._store, self._clock = store, clock
+        self._mailbox = Mailbox()
+        self._state = TenantState(tenant_id=tenant_id)
+        self._head = Head(n=0, seq=0, digest="")
+        self._waiting: dict[Id, list[Envelope]] = {}
+        self._in_flight: Sequence[Envelope] = ()
+        self._stopping = False
+        self._claimed = False
+        self._wall = clock()
+
+    # --- for callers ---
+
+    @property
+    def mailbox_depth(self) -> int:
+        return len(self._mailbox)
+
+    def published(self) -> TenantState:
+        """The durable state. Raises Unavailable while it is not loaded."""
+        if self.reason_down is not None:
+            raise Unavailable(self.reason_down)
+        return self._state
+
+    def now(self) -> datetime:
+        """The tenant's time."""
+        return now_of(self.published(), self._wall_now())
+
+    async def ask(
+        self,
+        command: Command,
+        *,
+        who: str,
+        cause: str,
+        timeout_seconds: float = ASK_SECONDS,
+        idempotency: IdempotencyKey | None = None,
+        settles: Settled | object | None = None,
+    ) -> object:
+        """The command's reply, once it is durable. Raises its Refusal, Busy, Unavailable, or Bug."""
+        self.published()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[object] = loop.create_future()
+        envelope = Envelope(
+            command,
+            who=who,
+            cause=cause,
+            future=future,
+            deadline=loop.time() + timeout_seconds,
+            idempotency=idempotency,
+            settles=settles,  # type: ignore[arg-type]
+        )
+        self._mailbox.offer(envelope)
+        try:
+            return await asyncio.wait_for(future, timeout_seconds)
+        except TimeoutError:
+            raise Unavailable("no answer in time", outcome_unknown=True) from None
+
+    # --- the loop ---
+
+    async def run(self) -> None:
+        """Load, then turn after turn. A failure loads anew with growing pauses; fenced, it ends for good."""
+        pause = RESTART_SECONDS_MIN
+        while not self._stopping:
+            try:
+                await self._start()
+                pause = RESTART_SECONDS_MIN
+                while not self._stopping or len(self._mailbox):
+                    self._in_flight = await self._mailbox.drain(BATCH_MAX)
+                    await self._turn(self._in_flight)
+                    self._in_flight = ()
+            except Fenced:
+                self.fenced = True
+                self._fail_all("another process owns this tenant now", outcome_unknown=False)
+                _log.error("tenant_fenced", tenant=self.tenant_id)
+                break
+            except (CommitInDoubt, Unavailable) as error:
+                self._fail_all("database unavailable", outcome_unknown=isinstance(error, CommitInDoubt))
+                _log.warning("tenant_restarts", tenant=self.tenant_id, reason=str(error), pause_seconds=pause)
+            except Exception:
+                self._fail_all("internal error", outcome_unknown=True)
+                _log.exception("tenant_crashed", tenant=self.tenant_id, pause_seconds=pause)
+            if not self._stopping:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RESTART_SECONDS_MAX)
+        self._fail_all("stopping", outcome_unknown=False)
+        await self._store.close()
+
+    def stop(self) -> None:
+        """Take no more requests, finish those that are there, then let `run` end."""
+        self._stopping = True
+        self.reason_down = "stopping"
+        self._mailbox.wake()
+
+    async def _start(self) -> None:
+        self._head = await (self._store.reclaim() if self._claimed else self._store.claim())
+        self._claimed = True
+        entities, ended = await self._store.load_live()
+        state = TenantState(tenant_id=self.tenant_id).with_changes(entities).with_ended_counts(ended)
+        self._refuse_foreign_clock(state)
+        self._state = state
+        commands = first_commands(state, now_of(state, self._wall_now()), self.policy)
+        for command in commands:
+            self._mailbox.push(Envelope(command, who="job:start", cause=new_id()))
+        await self._turn(self._mailbox.take(len(commands)))
+        if not self._stopping:
+            self.reason_down = None
+        _log.info("tenant_loaded", tenant=self.tenant_id, commits=self._head.n, journal_seq=self._head.seq)
+        self.on_effects()
+
+    def _refuse_foreign_clock(self, state: TenantState) -> None:
+        if not self.policy.test_clock and any(row.test_clock for row in state.all(Timetable).values()):
+            raise Unavailable("this tenant lives on a test clock; start with TEST_CLOCK=true")
+
+    # --- the turn ---
+
+    async def _turn(self, envelopes: Sequence[Envelope]) -> None:
+        """Decide and commit a batch. Raises Fenced, CommitInDoubt or Unavailable, with nothing published."""
+        loop_now = asyncio.get_running_loop().time()
+        wanted = [envelope for envelope in envelopes if not envelope.abandoned(loop_now)]
+        if not wanted:
+            return
+        draft = await self._draft(wanted)
+        for envelope in wanted:
+            draft.take(envelope)
+        if not draft.empty:
+            batch = draft.batch()
+            try:
+                # A commit under way is never cancelled: its outcome would be unknown for no reason.
+                await asyncio.shield(spawn(self._store.commit(batch), name=f"commit {self.tenant_id}"))
+            except CommitRefused as refused:
+                await self._halve(wanted, refused)
+                return
+            self._head = batch.head
+        self._publish(draft)
+
+    async def _draft(self, envelopes: Sequence[Envelope]) -> Draft:
+        state = self._state
+        needs = {
+            need: None
+            for envelope in envelopes
+            for need in envelope.command.needs()
+            if state.get(need[0], need[1]) is None
+        }
+        if needs:
+            state = state.with_loaded(await self._store.load(needs))
+        keys = [(e.idempotency.who, e.idempotency.key) for e in envelopes if e.idempotency is not None]
+        answers: list[StoredAnswer] = await self._store.load_answers(keys) if keys else []
+        return Draft(state, self._head, wall=self._wall_now(), policy=self.policy, answers=answers)
+
+    async def _halve(self, envelopes: Sequence[Envelope], refused: CommitRefused) -> None:
+        """Nothing happened: find the one at fault by halves; it alone fails."""
+        if len(envelopes) == 1:
+            envelope = envelopes[0]
+            _log.error(
+                "commit_refused",
+                tenant=self.tenant_id,
+                command=type(envelope.command).__name__,
+                reason=str(refused),
+                constraint=refused.constraint,
+            )
+            envelope.fail(Bug())
+            return
+        middle = len(envelopes) // 2
+        await self._turn(envelopes[:middle])
+        await self._turn(envelopes[middle:])
+
+    def _publish(self, draft: Draft) -> None:
+        self._state = draft.state.published()
+        for envelope in draft.successors:
+            self._mailbox.push(envelope)
+        for outcome in draft.outcomes:
+            self._answer(outcome)
+        if draft.wants_effects:
+            self.on_effects()
+
+    def _answer(self, outcome: Outcome) -> None:
+        envelope, reply = outcome.envelope, outcome.reply
+        if outcome.error is not None:
+            envelope.fail(outcome.error)
+            return
+        if isinstance(reply, Deferred):
+            if envelope.future is not None:
+                self._waiting.setdefault(reply.effect_id, []).append(envelope)
+            return
+        waiting = self._waiting.pop(envelope.settles.effect_id, ()) if isinstance(envelope.settles, Settled) else ()
+        for waiter in (envelope, *waiting):
+            if isinstance(reply, Refusal) and waiter is not envelope:
+                waiter.fail(reply)
+            else:
+                waiter.answer(reply)
+
+    def _fail_all(self, reason: str, *, outcome_unknown: bool) -> None:
+        self.reason_down = reason
+        for envelope in self._in_flight:
+            envelope.fail(Unavailable(reason, outcome_unknown=outcome_unknown))
+        self._in_flight = ()
+        for waiters in self._waiting.values():
+            for envelope in waiters:
+                envelope.fail(Unavailable(reason, outcome_unknown=True))
+        self._waiting.clear()
+        for envelope in self._mailbox.take(len(self._mailbox)):
+            envelope.fail(Unavailable(reason))
+
+    def _wall_now(self) -> datetime:
+        """Real time, never earlier than it was: a clock set back must not reorder what happened."""
+        self._wall = max(self._wall, self._clock())
+        return self._wall

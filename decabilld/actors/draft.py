@@ -1,0 +1,200 @@
+"""One batch in the making: decides command after command on a state that nobody sees yet, and gathers what to write.
+
+Pure but for the log line of a bug. A draft that isn't committed is dropped, and nothing of it has happened.
+"""
+
+from datetime import datetime, timedelta
+
+import msgspec
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from decabilld.actors.mailbox import Envelope, Postponed, Settled
+from decabilld.actors.ports import Batch, Head, IdempotencyKey, OutboxRow, StoredAnswer
+from decabilld.actors.tenant.dispatch import decide
+from decabilld.actors.tenant.state import TenantState
+from decabilld.domain.entities import Entity, Id, Timetable
+from decabilld.domain.journal import JournalRow, digest_of
+from decabilld.domain.policy import BillingPolicy
+from decabilld.domain.refusals import IdempotencyMismatch, Refusal
+from decabilld.ids import new_id
+from decabilld.messages.decision import Context, Decision, Deferred, Entry, HandedOn
+
+IDEMPOTENCY_KEPT = timedelta(hours=24)
+_log = structlog.get_logger("actor")
+
+
+class Bug(Exception):
+    """A handler failed in a way it may not; the caller is told no more than that."""
+
+
+class Replayed(Struct, frozen=True):
+    """The reply to a repeated idempotency key: what was answered the first time."""
+
+    status: int
+    body: bytes
+
+
+class Outcome(Struct, frozen=True):
+    """What to tell the sender of an envelope once the batch is committed."""
+
+    envelope: Envelope
+    reply: object = None
+    error: Exception | None = None
+
+
+class Draft:
+    """Gathers the decisions of one batch over a published state."""
+
+    def __init__(
+        self,
+        state: TenantState,
+        head: Head,
+        *,
+        wall: datetime,
+        policy: BillingPolicy,
+        answers: list[StoredAnswer],
+    ) -> None:
+        self.state, self.policy = state, policy
+        self._wall, self._head, self._expected = wall, head, head
+        self._entities: dict[tuple[str, Id], Entity] = {}
+        self._journal: list[JournalRow] = []
+        self._outbox: list[OutboxRow] = []
+        self._done: list[Id] = []
+        self._answers = {(answer.who, answer.key): answer for answer in answers}
+        self._new_answers: list[StoredAnswer] = []
+        self.outcomes: list[Outcome] = []
+        self.successors: list[Envelope] = []
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return not (self._entities or self._journal or self._outbox or self._done or self._new_answers)
+
+    def take(self, envelope: Envelope) -> None:
+        """Decide one command; its outcome, good or bad, is remembered for after the commit."""
+        try:
+            stored = self._stored_answer(envelope.idempotency)
+            if stored is not None:
+                self.outcomes.append(Outcome(envelope, stored))
+                return
+            decision = decide(self.state, envelope.command, self._context(envelope))
+        except Refusal as refusal:
+            self.outcomes.append(Outcome(envelope, error=refusal))
+            return
+        except Exception:
+            _log.exception("command_failed", tenant=self.state.tenant_id, command=type(envelope.command).__name__)
+            self.outcomes.append(Outcome(envelope, error=Bug()))
+            return
+        self._adopt(envelope, decision)
+
+    def batch(self) -> Batch:
+        return Batch(
+            expected=self._expected,
+            head=replace(self._head, n=self._expected.n + 1),
+            entities=list(self._entities.values()),
+            journal=self._journal,
+            outbox=self._outbox,
+            done_effects=self._done,
+            answers=self._new_answers,
+        )
+
+    @property
+    def wants_effects(self) -> bool:
+        return bool(self._outbox)
+
+    def _context(self, envelope: Envelope) -> Context:
+        return Context(
+            tenant_id=self.state.tenant_id,
+            now=now_of(self.state, self._wall),
+            wall=self._wall,
+            policy=self.policy,
+            new_id=new_id,
+            who=envelope.who,
+            cause=envelope.cause,
+        )
+
+    def _stored_answer(self, key: IdempotencyKey | None) -> Replayed | None:
+        if key is None or (stored := self._answers.get((key.who, key.key))) is None:
+            return None
+        if stored.request_digest != key.request_digest:
+            raise IdempotencyMismatch("This Idempotency-Key was used with another request; take a new one.")
+        return Replayed(stored.status, stored.body.encode())
+
+    def _adopt(self, envelope: Envelope, decision: Decision) -> None:
+        context = self._context(envelope)
+        if decision.changes:
+            self.state = self.state.with_changes(decision.changes)
+            for entity in decision.changes:
+                self._entities[entity.table, entity.id] = entity
+        for entry in decision.entries:
+            self._write(entry, context)
+        for effect in decision.effects:
+            payload = msgspec.json.encode(effect).decode()
+            row = OutboxRow(
+                id=effect.id, kind=type(effect).__name__, payload=payload, due_at=self._wall, created_at=self._wall
+            )
+            self._outbox.append(row)
+        match envelope.settles:
+            case Settled(effect_id):
+                self._done.append(effect_id)
+            case Postponed(row):
+                self._outbox.append(row)
+        self._hand_on(envelope, decision)
+
+    def _hand_on(self, envelope: Envelope, decision: Decision) -> None:
+        handed_on = isinstance(decision.reply, HandedOn)
+        for number, command in enumerate(decision.then):
+            successor = Envelope(command, who=envelope.who, cause=envelope.cause)
+            if handed_on and number == 0:
+                successor.future, successor.idempotency = envelope.future, envelope.idempotency
+            self.successors.append(successor)
+        if handed_on:
+            return
+        self.outcomes.append(Outcome(envelope, self._answered(envelope, decision.reply)))
+
+    def _answered(self, envelope: Envelope, reply: object) -> object:
+        """The reply, or what is kept for its idempotency key, so that first and repeated answers are the same bytes."""
+        key = envelope.idempotency
+        if key is None or isinstance(reply, Deferred | Refusal):
+            return reply
+        status, body = key.render(reply)
+        answer = StoredAnswer(
+            who=key.who,
+            key=key.key,
+            request_digest=key.request_digest,
+            status=status,
+            body=body.decode(),
+            expires_at=self._wall + IDEMPOTENCY_KEPT,
+        )
+        self._answers[key.who, key.key] = answer
+        self._new_answers.append(answer)
+        return Replayed(status, body)
+
+    def _write(self, entry: Entry, context: Context) -> None:
+        head = self._head
+        row = JournalRow(
+            seq=head.seq + 1,
+            at=context.now,
+            kind=entry.kind,
+            level=entry.level,
+            message=entry.message,
+            who=context.who,
+            cause=context.cause,
+            entity=entry.entity.table,
+            entity_id=entry.entity.id,
+            user_id=entry.user_id,
+            invoice_id=entry.invoice_id,
+            data=entry.data,
+        )
+        digest = digest_of(head.digest, row)
+        self._journal.append(replace(row, digest=digest))
+        self._head = Head(n=head.n, seq=row.seq, digest=digest)
+
+
+def now_of(state: TenantState, wall: datetime) -> datetime:
+    """The tenant's time: where its test clock stands, else real time."""
+    for timetable in state.all(Timetable).values():
+        return timetable.test_clock or wall
+    return wall
