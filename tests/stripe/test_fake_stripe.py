@@ -1,0 +1,86 @@
+"""The fake against its word: what the daemon itself does not call, asked as curl would."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from tests.stripe.fake_stripe import FakeStripe
+
+FORM = {
+    "mode": "payment",
+    "line_items[0][quantity]": "2",
+    "line_items[0][price_data][currency]": "EUR",
+    "line_items[0][price_data][unit_amount]": "250",
+    "line_items[0][price_data][product_data][name]": "INV-2026-00001",
+    "success_url": "https://shop.example/paid",
+}
+
+
+@pytest.fixture
+async def stripe() -> AsyncIterator[FakeStripe]:
+    async with FakeStripe() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def curl(stripe: FakeStripe) -> AsyncIterator[aiohttp.ClientSession]:
+    headers = {"Authorization": aiohttp.encode_basic_auth(stripe.secret_key, "")}
+    async with aiohttp.ClientSession(stripe.base_url, headers=headers) as http:
+        yield http
+
+
+async def test_a_key_replays_its_answer_to_the_byte(stripe: FakeStripe, curl: aiohttp.ClientSession) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    first = await curl.post("/v1/checkout/sessions", data=FORM, headers=headers)
+    second = await curl.post("/v1/checkout/sessions", data=FORM, headers=headers)
+    other = await curl.post("/v1/checkout/sessions", data=FORM | {"cancel_url": "https://x.example"}, headers=headers)
+
+    assert (first.status, second.status, other.status) == (200, 200, 400)
+    assert await first.read() == await second.read()
+    assert "Idempotent-Replayed" not in first.headers
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert second.headers["Original-Request"] == first.headers["Request-Id"] != second.headers["Request-Id"]
+    assert (await other.json())["error"]["type"] == "idempotency_error"
+    assert len(stripe.sessions) == 1
+
+
+async def test_a_session_is_read_and_expired_once(stripe: FakeStripe, curl: aiohttp.ClientSession) -> None:
+    opened = await (await curl.post("/v1/checkout/sessions", data=FORM)).json()
+    path = f"/v1/checkout/sessions/{opened['id']}"
+    read = await (await curl.get(path)).json()
+    expired = await curl.post(f"{path}/expire")
+    again = await curl.post(f"{path}/expire")
+    unknown = await curl.get("/v1/checkout/sessions/cs_none")
+
+    assert read == opened
+    assert (read["amount_total"], read["currency"], read["status"]) == (500, "eur", "open")
+    assert ((await expired.json())["status"], again.status) == ("expired", 400)
+    assert (unknown.status, (await unknown.json())["error"]["code"]) == (404, "resource_missing")
+    with pytest.raises(ValueError, match="expired"):
+        stripe.complete(opened["id"])
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"line_items[0][colour]": "red"}, "parameter_unknown"),
+        ({"surprise": "1"}, "parameter_unknown"),
+        ({"line_items[0][quantity]": "two"}, "parameter_invalid_integer"),
+        ({"line_items[0][price_data][unit_amount]": "24"}, "amount_too_small"),
+    ],
+    ids=repr,
+)
+async def test_what_stripe_would_not_take(curl: aiohttp.ClientSession, change: dict[str, str], code: str) -> None:
+    response = await curl.post("/v1/checkout/sessions", data=FORM | change)
+
+    assert (response.status, (await response.json())["error"]["code"]) == (400, code)
+
+
+async def test_no_key_and_no_such_path(stripe: FakeStripe, curl: aiohttp.ClientSession) -> None:
+    async with aiohttp.ClientSession(stripe.base_url) as stranger:
+        refused = await stranger.get("/v1/checkout/sessions/cs_none")
+    missing = await curl.get("/v1/customers")
+
+    assert refused.status == 401
+    assert (missing.status, (await missing.json())["error"]["type"]) == (404, "invalid_request_error")
