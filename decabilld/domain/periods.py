@@ -78,10 +78,9 @@ def nominal(terms: PlanTerms, anchor: datetime, k: int, zone: ZoneInfo) -> tuple
 
 def period_at(terms: PlanTerms, anchor: datetime, instant: datetime, zone: ZoneInfo) -> int:
     """The period that an instant falls in: boundary k <= instant < boundary k+1. 0 for what lies before the anchor."""
-    if instant <= anchor:
-        return 0
     k = max(0, _estimate(terms, anchor, instant, zone))
-    # The estimate counts calendar units and is off by one at most, for the time of day and short months.
+    # The estimate counts calendar units. It is off by one at most: too high for the time of day and short months,
+    # too low where the clocks were set back over midnight.
     while k > 0 and boundary(terms, anchor, k, zone) > instant:
         k -= 1
     while boundary(terms, anchor, k + 1, zone) <= instant:

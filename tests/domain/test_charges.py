@@ -170,7 +170,7 @@ def test_usage_costs_in_yen() -> None:
     [
         *("", "abc", "1_000", "1,5", "NaN", "Infinity", "٣", "1 ", "1e9999", "9" * 41, "-0.01"),
         *(-1, Decimal("-1e-9"), Decimal("NaN"), Decimal("Infinity"), Decimal("1e999999"), Decimal("1e-999999")),
-        *(10**15, 10**40, True, [], {}, Decimal("0." + "3" * 31)),
+        *(10**15, 10**40, True, [], {}, Decimal("0." + "3" * 31), Decimal("123." + "4" * 30)),
     ],
 )
 def test_what_is_no_cost_is_refused_by_name(field: str, value: object) -> None:

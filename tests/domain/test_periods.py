@@ -53,6 +53,7 @@ def story(interval: Interval, count: int, day: int | None, zone: ZoneInfo, ancho
         # Ordered in the second 02:30 of that night.
         story("day", 1, None, BERLIN, "2026-10-25 01:30", "2026-10-26 01:30"),
         story("month", 12, None, BERLIN, "2026-10-25 01:30", "2027-10-25 00:30, 2028-10-25 00:30"),
+        story("year", 11, None, BERLIN, "2026-10-25 01:30", "2037-10-25 00:30"),
         # Lord Howe moves by half an hour, on 2026-04-05 from 02:00 (+11) to 01:30 (+10:30).
         story("day", 1, None, LORD_HOWE, "2026-04-03 15:00", "2026-04-04 15:30, 2026-04-05 15:30"),
         story("day", 1, None, LORD_HOWE, "2026-04-03 14:45", "2026-04-04 14:45, 2026-04-05 15:15"),
@@ -119,6 +120,14 @@ def test_later_periods_are_priced_by_themselves() -> None:
 )
 def test_period_that_an_instant_falls_in(instant: str, k: int) -> None:
     assert period_at(plan_terms(), at("2026-01-31 09:00"), at(instant), UTC_ZONE) == k
+
+
+def test_period_in_the_night_that_fell_back_to_the_day_before() -> None:
+    """St. John's, 2010-11-07: at 00:01 the clocks went back to 23:01 of the 6th, after that day's period had begun."""
+    terms, anchor, zone = plan_terms("day"), at("2010-11-05 02:30:30"), ZoneInfo("America/St_Johns")
+    assert boundary(terms, anchor, 2, zone) == at("2010-11-07 02:30:30")
+    assert local_date(at("2010-11-07 02:45"), zone) == date(2010, 11, 6)
+    assert period_at(terms, anchor, at("2010-11-07 02:45"), zone) == 2
 
 
 @pytest.mark.parametrize(
