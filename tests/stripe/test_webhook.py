@@ -47,7 +47,7 @@ async def test_a_card_payment() -> None:
     assert event.event_id == json.loads(delivery.raw)["id"]
     assert abs(event.created - datetime.now(UTC)) < timedelta(seconds=10)
     assert (event.type, event.session_id, event.payment_status) == ("checkout.session.completed", session_id, "paid")
-    assert (event.amount_minor, event.currency) == (11900, "EUR")
+    assert (event.outcome, event.amount_minor, event.currency) == ("paid", 11900, "EUR")
     assert event.payment_intent is not None
     assert event.payment_intent.startswith("pi_")
     assert (event.attempt_id, event.invoice_id, event.tenant_id, event.user_id) == (
@@ -59,21 +59,21 @@ async def test_a_card_payment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("succeeded", "type_", "status"),
+    ("succeeded", "type_", "outcome"),
     [
         (True, "checkout.session.async_payment_succeeded", "paid"),
-        (False, "checkout.session.async_payment_failed", "unpaid"),
+        (False, "checkout.session.async_payment_failed", "failed"),
     ],
 )
-async def test_a_debit_that_is_decided_days_later(succeeded: bool, type_: str, status: str) -> None:
+async def test_a_debit_that_is_decided_days_later(succeeded: bool, type_: str, outcome: str) -> None:
     async with FakeStripe(webhook_secret=SECRET) as stripe:
         session_id = await opened(stripe)
         (completed,) = stripe.complete(session_id, delayed=True)
         (settled,) = stripe.settle(session_id, succeeded=succeeded)
 
-    assert parse(completed).payment_status == "unpaid"
+    assert (parse(completed).payment_status, parse(completed).outcome) == ("unpaid", "unused")
     event = parse(settled)
-    assert (event.type, event.session_id, event.payment_status) == (type_, session_id, status)
+    assert (event.type, event.session_id, event.outcome) == (type_, session_id, outcome)
     assert (event.invoice_id, event.amount_minor) == (ORDER["invoice_id"], 11900)
 
 
@@ -84,6 +84,7 @@ async def test_a_session_that_nobody_paid() -> None:
     event = parse(delivery)
 
     assert (event.type, event.attempt_id) == ("checkout.session.expired", ORDER["attempt_id"])
+    assert event.outcome == "expired"
     assert (event.payment_status, event.payment_intent) == ("unpaid", None)
 
 
@@ -94,6 +95,7 @@ async def test_a_type_that_we_do_not_use() -> None:
         (delivery,) = stripe.payment_intent_succeeded(session_id)
     event = parse(delivery)
 
+    assert event.outcome == "unused"
     assert event == StripeEvent(
         event_id=event.event_id,
         type="payment_intent.succeeded",

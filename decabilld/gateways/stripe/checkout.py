@@ -13,7 +13,11 @@ import aiohttp
 import stripe
 import structlog
 from msgspec import Struct
-from stripe.params.checkout import SessionCreateParams
+from stripe.params.checkout import (
+    SessionCreateParams,
+    SessionCreateParamsLineItem,
+    SessionCreateParamsLineItemPriceData,
+)
 
 from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut
 
@@ -100,16 +104,7 @@ class StripeCheckout:
             metadata["subscriptionId"] = subscription_id
         params: SessionCreateParams = {
             "mode": "payment",
-            "line_items": [
-                {
-                    "quantity": 1,
-                    "price_data": {
-                        "currency": currency.lower(),
-                        "unit_amount": amount_minor,
-                        "product_data": {"name": invoice_number},
-                    },
-                }
-            ],
+            "line_items": [_line_item(invoice_number, amount_minor, currency)],
             "client_reference_id": attempt_id,
             "metadata": metadata,
             "payment_intent_data": {"metadata": metadata},
@@ -148,6 +143,15 @@ class StripeCheckout:
         jittered = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
         retry_after = _header(failure, "retry-after")
         return max(jittered, float(retry_after)) if retry_after.isdecimal() else jittered
+
+
+def _line_item(name: str, amount_minor: int, currency: str) -> SessionCreateParamsLineItem:
+    price: SessionCreateParamsLineItemPriceData = {
+        "currency": currency.lower(),
+        "unit_amount": amount_minor,
+        "product_data": {"name": name},
+    }
+    return {"quantity": 1, "price_data": price}
 
 
 def _session(session: stripe.checkout.Session) -> CheckoutSession:

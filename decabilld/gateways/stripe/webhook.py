@@ -4,7 +4,7 @@ Owns no consequence: which event changes what, and that each is handled once, is
 """
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import stripe
@@ -43,6 +43,19 @@ class StripeEvent(Struct, frozen=True, kw_only=True):
     currency: str | None = None
     payment_status: str | None = None
     payment_intent: str | None = None
+
+    @property
+    def outcome(self) -> Literal["paid", "failed", "expired", "unused"]:
+        """What became of the attempt; `unused`: nothing yet, or not our affair."""
+        match self.type, self.payment_status:
+            case (("checkout.session.completed" | "checkout.session.async_payment_succeeded"), "paid"):
+                return "paid"
+            case "checkout.session.async_payment_failed", _:
+                return "failed"
+            case "checkout.session.expired", _:
+                return "expired"
+            case _:
+                return "unused"
 
 
 class _Object(Struct, kw_only=True):
