@@ -1,0 +1,93 @@
+"""The aiohttp application of the HTTP edge, put together. Who runs it, and where, is `daemon.py`'s affair."""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+import msgspec
+from aiohttp import web
+
+from decabilld.http import routes
+from decabilld.http.call import json_response
+from decabilld.http.dependencies import Dependencies
+from decabilld.http.endpoint import endpoint
+from decabilld.http.errors import error_response
+from decabilld.http.middlewares import frame
+from decabilld.http.openapi import as_yaml, openapi_document
+from decabilld.http.operation import Operation, operations_of
+
+PREFIX = "/api"
+SPEC_PATH = "/spec/billing-manager/openapi"
+_TEST_CLOCK_ROUTES = "test_clock"
+
+
+def all_operations(*, test_clock: bool = False) -> list[Operation]:
+    """Every operation of `http/routes`; moving the test clock only where there is one."""
+    names = [name for _, name, _ in pkgutil.iter_modules(routes.__path__)]
+    modules: list[ModuleType] = [
+        importlib.import_module(f"{routes.__name__}.{name}")
+        for name in names
+        if test_clock or name != _TEST_CLOCK_ROUTES
+    ]
+    return operations_of(modules)
+
+
+def create_app(deps: Dependencies, operations: list[Operation] | None = None) -> web.Application:
+    """Raises ValueError for an operation that is declared badly. `operations` default to those of `http/routes`."""
+    if operations is None:
+        operations = all_operations(test_clock=deps.settings.test_clock)
+    app = web.Application(middlewares=[frame], client_max_size=deps.settings.max_body_bytes)
+    resources: dict[str, web.Resource] = {}
+    for operation in operations:
+        handler = endpoint(operation, deps)
+        resource = resources.get(operation.path)
+        if resource is None:
+            resource = resources[operation.path] = app.router.add_resource(PREFIX + operation.path)
+        resource.add_route(operation.method, handler)
+        if operation.method == "GET":
+            resource.add_route("HEAD", handler)
+    _add_probes(app, deps)
+    _add_spec(app, operations)
+    return app
+
+
+def _add_probes(app: web.Application, deps: Dependencies) -> None:
+    settings = deps.settings
+
+    async def health(_: web.Request) -> web.Response:
+        return _json({"status": "ok", "timestamp": int(deps.clock().timestamp() * 1000)})
+
+    async def ready(_: web.Request) -> web.Response:
+        reason = deps.not_ready()
+        return _json({"status": "ok"}) if reason is None else error_response(503, f"Not ready: {reason}")
+
+    async def config(_: web.Request) -> web.Response:
+        return _json(
+            {
+                "authenticationMethod": settings.authentication_method,
+                "disableSignup": settings.disable_signup,
+                "testClock": settings.test_clock,
+            }
+        )
+
+    app.router.add_get(f"{PREFIX}/health", health)
+    app.router.add_get(f"{PREFIX}/ready", ready)
+    app.router.add_get(f"{PREFIX}/config", config)
+
+
+def _add_spec(app: web.Application, operations: list[Operation]) -> None:
+    document = openapi_document(operations)
+    as_json_bytes, as_yaml_bytes = msgspec.json.encode(document), as_yaml(document)
+
+    async def spec_yaml(_: web.Request) -> web.Response:
+        return web.Response(body=as_yaml_bytes, content_type="application/yaml", charset="utf-8")
+
+    async def spec_json(_: web.Request) -> web.Response:
+        return json_response(200, as_json_bytes)
+
+    app.router.add_get(f"{SPEC_PATH}.yaml", spec_yaml)
+    app.router.add_get(f"{SPEC_PATH}.json", spec_json)
+
+
+def _json(answer: object) -> web.Response:
+    return json_response(200, msgspec.json.encode(answer))

@@ -1,0 +1,139 @@
+"""Authentication: tokens of our own users, and the API key.
+
+Owns what a token is and how long it counts. Whom a tenant knows, and who is locked, is read from its state at each
+request, so that a revocation works at once.
+"""
+
+import hashlib
+import hmac
+import uuid
+from collections import OrderedDict
+from datetime import timedelta
+
+import jwt
+import msgspec
+from msgspec import Struct
+
+from decabilld.actors.registry import Tenants
+from decabilld.clock import Clock
+from decabilld.domain.entities import User
+from decabilld.domain.refusals import Forbidden, Unauthenticated
+from decabilld.http.principal import Principal
+
+TOKEN_LIFETIME = timedelta(days=7)
+VERIFIED_TOKENS_MAX = 10_000
+LONGEST_TOKEN = 8_192
+
+# Front ends end their session on exactly these sentences.
+MISSING = "Missing or invalid authorization token"
+EXPIRED = "Invalid or expired token"
+REVOKED = "Session is no longer valid."
+LOCKED = "This account is locked. Please contact an administrator."
+
+
+class Claims(Struct, frozen=True):
+    """What a token of ours says. `tv` is the user's token version when it was made; times are Unix seconds."""
+
+    sub: str
+    email: str
+    roles: list[str]
+    tv: int
+    jti: str
+    tenant: str
+    iat: int
+    exp: int
+
+
+class Tokens:
+    """HS256 tokens under one secret (RFC 7519)."""
+
+    def __init__(self, secret: str, clock: Clock) -> None:
+        self._secret, self._clock = secret, clock
+        self._verified: OrderedDict[bytes, Claims] = OrderedDict()
+
+    def issue(self, user: User, tenant_id: str) -> str:
+        now = self._clock()
+        claims = Claims(
+            sub=user.id,
+            email=user.email,
+            roles=[user.role],
+            tv=user.token_version,
+            jti=str(uuid.uuid4()),
+            tenant=tenant_id,
+            iat=int(now.timestamp()),
+            exp=int((now + TOKEN_LIFETIME).timestamp()),
+        )
+        return jwt.encode(msgspec.to_builtins(claims), self._secret, algorithm="HS256")
+
+    def verify(self, token: str) -> Claims:
+        """The claims of a token that is ours and not expired. Raises Unauthenticated."""
+        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        claims = self._verified.get(digest)
+        if claims is None:
+            claims = self._verified[digest] = self._decode(token)
+            if len(self._verified) > VERIFIED_TOKENS_MAX:
+                self._verified.popitem(last=False)
+        else:
+            self._verified.move_to_end(digest)
+        if claims.exp <= self._clock().timestamp():
+            raise Unauthenticated(EXPIRED)
+        return claims
+
+    def _decode(self, token: str) -> Claims:
+        if len(token) > LONGEST_TOKEN:
+            raise Unauthenticated(EXPIRED)
+        try:
+            # Expiry is ours to check: against the injected clock, and again whenever the token comes.
+            options: jwt.types.Options = {"verify_exp": False, "verify_iat": False}
+            return msgspec.convert(jwt.decode(token, self._secret, algorithms=["HS256"], options=options), Claims)
+        except (jwt.PyJWTError, msgspec.ValidationError, ValueError):
+            raise Unauthenticated(EXPIRED) from None
+
+
+class UserAuthenticator:
+    """`Bearer` tokens of the tenant's own users."""
+
+    def __init__(self, tokens: Tokens, tenants: Tenants) -> None:
+        self._tokens, self._tenants = tokens, tenants
+
+    async def authenticate(self, authorization: str | None, tenant_id: str) -> Principal:
+        claims = self._tokens.verify(_credentials(authorization, ("bearer",)))
+        if claims.tenant != tenant_id:
+            raise Unauthenticated(REVOKED)
+        user = self._tenants.published(tenant_id).get(User, claims.sub)
+        if user is None:
+            raise Unauthenticated(REVOKED)
+        if user.locked_at is not None:
+            raise Unauthenticated(LOCKED)
+        if user.token_version != claims.tv:
+            raise Unauthenticated(REVOKED)
+        return Principal("user", tenant_id, user.role, user.id)
+
+
+class ApiKeyAuthenticator:
+    """One static key, as `Bearer` or `ApiKey`. With `key_tenant_id` it opens that tenant only."""
+
+    def __init__(self, key: str, key_tenant_id: str | None) -> None:
+        self._digest = _key_digest(key)
+        self._key_tenant_id = key_tenant_id
+
+    async def authenticate(self, authorization: str | None, tenant_id: str) -> Principal:
+        given = _credentials(authorization, ("bearer", "apikey"))
+        # Compared as digests: neither the key's length nor its beginning shows in the time it takes.
+        if not hmac.compare_digest(_key_digest(given), self._digest):
+            raise Unauthenticated(EXPIRED)
+        if self._key_tenant_id is not None and tenant_id != self._key_tenant_id:
+            raise Forbidden("This API key belongs to another tenant")
+        return Principal("api-key", tenant_id, "admin")
+
+
+def _credentials(authorization: str | None, schemes: tuple[str, ...]) -> str:
+    scheme, _, credentials = (authorization or "").partition(" ")
+    credentials = credentials.strip()
+    if scheme.lower() not in schemes or not credentials:
+        raise Unauthenticated(MISSING)
+    return credentials
+
+
+def _key_digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,51 @@
+"""What the HTTP edge is given: settings, the tenants, and what it needs of rooms that it may not enter."""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from decabilld.actors.registry import Tenants
+from decabilld.clock import Clock
+from decabilld.domain.entities import Invoice
+from decabilld.http.auth import Tokens
+from decabilld.http.passwords import Passwords
+from decabilld.http.principal import Authenticator
+from decabilld.messages.commands import ApplyPaymentEvent
+
+
+class Documents(Protocol):
+    async def document(self, invoice: Invoice, kind: Literal["invoice", "credit_note"], tenant: str) -> bytes:
+        """The PDF as kept, or made again. Raises Unavailable."""
+        ...
+
+
+class HttpSettings(Struct, frozen=True, kw_only=True):
+    """`tenant_ids` is the allowlist; `code_key` keys the digests of one-time codes."""
+
+    tenant_ids: frozenset[str] = frozenset({"default"})
+    tenants_allow_default: bool = True
+    max_body_bytes: int = 1024 * 1024
+    authentication_method: Literal["users", "api-key"] = "users"
+    disable_signup: bool = False
+    confirmation_code_ttl_minutes: int = 60
+    code_key: bytes
+    test_clock: bool = False
+
+
+class Dependencies(Struct, frozen=True, kw_only=True):
+    """`clock` is real time. `not_ready` says why the daemon can't serve, or None.
+
+    `read_payment_event` proves and reads a webhook's raw body and signature header: the tenant it names, if any, and
+    what to ask of it; it raises Invalid. None while no payment processor is configured.
+    """
+
+    settings: HttpSettings
+    tenants: Tenants
+    authenticator: Authenticator
+    tokens: Tokens
+    passwords: Passwords
+    documents: Documents
+    clock: Clock
+    not_ready: Callable[[], str | None]
+    read_payment_event: Callable[[bytes, str], tuple[str | None, ApplyPaymentEvent]] | None = None

@@ -1,0 +1,53 @@
+"""Passwords: argon2id hashes, made and checked beside the loop, two at a time."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from decabilld.actors.ports import Busy
+
+THREADS = 2
+WAITING_MAX = 64
+"""At some 20 ms each the last in line waits well under its deadline."""
+T = TypeVar("T")
+
+
+class Passwords:
+    """argon2id with t=2, m=19 MiB, p=1 (OWASP's recommendation)."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
+        self._waiting = 0
+        self._nobodys_hash = self._hasher.hash("nobody's")
+
+    async def hash_password(self, password: str) -> str:
+        """The encoded hash, with its salt and parameters. Raises Busy when too many wait."""
+        return await self._beside(lambda: self._hasher.hash(password))
+
+    async def verify_password(self, password_hash: str | None, password: str) -> bool:
+        """Whether it is the password; for no hash (no such user) False after the same work. Raises Busy."""
+        matches = await self._beside(lambda: self._matches(password_hash or self._nobodys_hash, password))
+        return matches and password_hash is not None
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _matches(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        if self._waiting >= WAITING_MAX:
+            raise Busy
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1

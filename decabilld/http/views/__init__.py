@@ -1,0 +1,1 @@
+"""What entities look like on the wire: plain dicts in the contract's names, made by hand because lists must be fast."""

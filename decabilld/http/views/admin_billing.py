@@ -1,0 +1,41 @@
+"""What the operator sees: runs of billing, the audit log."""
+
+from decabilld.domain.entities import BillingRun, Timetable
+from decabilld.domain.journal import JournalRow
+from decabilld.http.views.wire import instant
+from decabilld.ids import id_of
+
+
+def bill_now_view(run: BillingRun) -> dict[str, object]:
+    return {"queued": True, "requestId": run.id, "userCount": run.user_count}
+
+
+def run_view(run: BillingRun) -> dict[str, object]:
+    return {
+        "requestId": run.id,
+        "status": run.status,
+        "userCount": run.user_count,
+        "done": run.done,
+        "failed": run.failed,
+        "invoices": run.invoices,
+        "errors": [{"userId": error.user_id, "message": error.message} for error in run.errors],
+    }
+
+
+def audit_log_view(row: JournalRow, tenant_id: str) -> dict[str, object]:
+    """A journal row; its id is derived from its place, which never changes."""
+    return {
+        "id": id_of("journal", tenant_id, str(row.seq)),
+        "process": row.kind,
+        "level": row.level,
+        "message": row.message,
+        "invoiceId": row.invoice_id,
+        "userId": row.user_id,
+        "context": {**row.data, "who": row.who, "cause": row.cause, "seq": row.seq},
+        "createdAt": instant(row.at),
+    }
+
+
+def test_clock_view(timetable: Timetable) -> dict[str, object]:
+    assert timetable.test_clock is not None, "it was just set"
+    return {"now": instant(timetable.test_clock)}
