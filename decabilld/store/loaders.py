@@ -1,0 +1,122 @@
+"""Reads whole entities as JSON that PostgreSQL makes and msgspec decodes: at start by pages, later by id.
+
+Owns the SQL of loading and which rows are live (the database's twin of `Entity.live`). `readers/` owns lists and
+searches for callers who only look.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from functools import cache
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from decabilld.domain.entities import (
+    BillingRun,
+    Entity,
+    Id,
+    Invoice,
+    OneTimeCode,
+    Payment,
+    PaymentAttempt,
+    Position,
+    ServicePlan,
+    ServiceType,
+    Subscription,
+    SubscriptionItem,
+    UsageRecord,
+    WebhookEvent,
+)
+from decabilld.messages.decision import Need
+from decabilld.store.columns import columns
+from decabilld.store.pool import Connection
+from decabilld.store.writer import WRITE_ORDER
+
+S = TypeVar("S", bound=Struct)
+PAGE_ROWS = 5_000
+
+LIVE: dict[type[Entity], str] = {
+    OneTimeCode: "used_at IS NULL",
+    ServiceType: "deleted_at IS NULL",
+    ServicePlan: "deleted_at IS NULL",
+    Subscription: "status <> 'canceled'",
+    SubscriptionItem: "released_at IS NULL",
+    UsageRecord: "position_id IS NULL",
+    Position: "closed_at IS NULL",
+    Invoice: "status NOT IN ('paid', 'void')",
+    PaymentAttempt: "status IN ('opening', 'open')",
+    BillingRun: "status <> 'done'",
+}
+"""As a partial index has it. Kinds that aren't named are always live, but for those of `NEVER_LIVE`."""
+
+NEVER_LIVE = frozenset({Payment, WebhookEvent})
+
+_NO_ID = "00000000-0000-0000-0000-000000000000"
+_ENDED = """
+SELECT coalesce(json_agg(json_build_array(user_id, ended)), '[]')::text FROM (
+    SELECT user_id, count(*) AS ended FROM subscriptions WHERE tenant_id = %s AND status = 'canceled' GROUP BY user_id
+) AS counted"""
+
+
+@cache
+def decoder(kind: type[S]) -> msgspec.json.Decoder[list[S]]:
+    """Decodes what `select_json` selects."""
+    return msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+
+
+@cache
+def fields_of(kind: type[Struct]) -> str:
+    """A kind's columns as a select list, so that a column which a later version added does no harm."""
+    return ", ".join(f'"{column.name}"' for column in columns(kind))
+
+
+def select_json(kind: type[Struct], rest: str) -> str:
+    """SQL whose one value is the JSON array of the rows FROM `rest`, in their order."""
+    return f"SELECT coalesce(json_agg(r), '[]')::text FROM (SELECT {fields_of(kind)} FROM {rest}) AS r"  # noqa: S608
+
+
+@cache
+def live_page(kind: type[Entity]) -> str:
+    """SQL of the live rows of a tenant after an id, at most `PAGE_ROWS`."""
+    live = f"AND {LIVE[kind]} " if kind in LIVE else ""
+    return select_json(kind, f"{kind.table} WHERE tenant_id = %s AND id > %s {live}ORDER BY id LIMIT {PAGE_ROWS}")
+
+
+async def load_live(connection: Connection, tenant_id: str) -> list[Entity]:
+    """Every live entity of a tenant. The loop gets its turn after every page."""
+    found: list[Entity] = []
+    for kind in WRITE_ORDER:
+        if kind in NEVER_LIVE:
+            continue
+        after = _NO_ID
+        while True:
+            (page,) = (await connection.execute(live_page(kind), (tenant_id, after)))[0]
+            rows = decoder(kind).decode(page)
+            found.extend(rows)
+            await asyncio.sleep(0)
+            if len(rows) < PAGE_ROWS:
+                break
+            after = rows[-1].id
+    return found
+
+
+async def ended_counts(connection: Connection, tenant_id: str) -> list[tuple[Id, int]]:
+    """Per user the number of ended subscriptions, for those who have any."""
+    ((counts,),) = await connection.execute(_ENDED, (tenant_id,))
+    return msgspec.json.decode(counts, type=list[tuple[Id, int]])
+
+
+async def load_named(connection: Connection, tenant_id: str, needs: Iterable[Need]) -> list[Entity]:
+    """Those of the named entities that exist, in one round trip."""
+    by_kind: dict[type[Entity], list[Id]] = {}
+    for kind, entity_id in needs:
+        by_kind.setdefault(kind, []).append(entity_id)
+    if not by_kind:
+        return []
+    parts = [
+        f"({select_json(kind, f'{kind.table} WHERE tenant_id = %s AND id = ANY(%s::uuid[])')})" for kind in by_kind
+    ]
+    params = [param for ids in by_kind.values() for param in (tenant_id, ids)]
+    (texts,) = await connection.execute(f"SELECT {', '.join(parts)}", params)
+    return [entity for kind, text in zip(by_kind, texts, strict=True) for entity in decoder(kind).decode(text)]
