@@ -1,12 +1,11 @@
 """A tenant's store on a real PostgreSQL: what is committed is loaded again, and nothing else ever is."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
-from decabilld.actors.ports import CommitRefused, Fenced, Head
+from decabilld.actors.ports import Head
 from decabilld.domain.journal import genesis
 from decabilld.store.pool import Pool
 from decabilld.store.tenant_store import PostgresTenantStore
