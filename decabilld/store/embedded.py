@@ -77,6 +77,7 @@ class EmbeddedPostgres:
         try:
             if process is not None:
                 await _end(process)
+                self._home.tidy()
         finally:
             self._home.unlock()
 

@@ -92,6 +92,11 @@ class PostgresHome:
             os.close(self._lock)
             self._lock = None
 
+    def tidy(self) -> None:
+        """After the server's end: leave nothing outside of the home."""
+        if self.sockets.parent != self.area and self.sockets.exists():
+            shutil.rmtree(self.sockets)
+
     def account(self) -> Account | None:
         """Whom to run as: the owner of existing data, else `postgres`, else `nobody`; None (not root): as ourselves."""
         owner = self.data.stat().st_uid if self.data.exists() else None
