@@ -2,10 +2,6 @@
 
 import secrets
 import time
-import uuid
-
-NAMESPACE = uuid.UUID("6f1f0f5e-5a39-4c0b-9d3c-8a9b1d6f7e10")
-"""Of ids that are made from content: the same content, the same id."""
 
 _last = 0
 
@@ -18,8 +14,3 @@ def new_id() -> str:
     number = (tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | secrets.randbits(62)
     text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def id_of(*content: str) -> str:
-    """The id that belongs to this content (UUIDv5)."""
-    return str(uuid.uuid5(NAMESPACE, "\x1f".join(content)))

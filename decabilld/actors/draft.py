@@ -83,9 +83,12 @@ class Draft:
         except Refusal as refusal:
             self.outcomes.append(Outcome(envelope, error=refusal))
             return
-        except Exception:
+        except Exception:  # noqa: BLE001 (a bug in a handler: logged, fails its own request alone)
             _log.exception("command_failed", tenant=self.state.tenant_id, command=type(envelope.command).__name__)
-            self.outcomes.append(Outcome(envelope, error=Bug()))
+            if (instead := instead_of(envelope)) is not None:
+                self.successors.append(instead)
+            else:
+                self.outcomes.append(Outcome(envelope, error=Bug()))
             return
         self._adopt(envelope, decision)
 
@@ -148,7 +151,8 @@ class Draft:
         for number, command in enumerate(decision.then):
             successor = Envelope(command, who=envelope.who, cause=envelope.cause)
             if handed_on and number == 0:
-                successor.future, successor.idempotency = envelope.future, envelope.idempotency
+                successor.future, successor.deadline = envelope.future, envelope.deadline
+                successor.idempotency = envelope.idempotency
             self.successors.append(successor)
         if handed_on:
             return
@@ -191,6 +195,14 @@ class Draft:
         digest = digest_of(head.digest, row)
         self._journal.append(replace(row, digest=digest))
         self._head = Head(n=head.n, seq=row.seq, digest=digest)
+
+
+def instead_of(envelope: Envelope) -> Envelope | None:
+    """What is to be tried instead of a command that is faulty; whoever asked waits for that."""
+    command = envelope.command.if_faulty()
+    if command is None:
+        return None
+    return Envelope(command, who=envelope.who, cause=envelope.cause, future=envelope.future)
 
 
 def now_of(state: TenantState, wall: datetime) -> datetime:

@@ -17,11 +17,21 @@ class Settled(Struct, frozen=True):
 
     effect_id: Id
 
+    @property
+    def answered_id(self) -> Id | None:
+        """The effect whose outcome this is, for those who wait for it."""
+        return self.effect_id
+
 
 class Postponed(Struct, frozen=True):
     """The envelope's command reports that this effect failed; the row says when it is tried again, if ever."""
 
     row: OutboxRow
+
+    @property
+    def answered_id(self) -> Id | None:
+        """None while it will be tried again: those who wait go on waiting."""
+        return self.row.id if self.row.failed_at is not None else None
 
 
 class Envelope:

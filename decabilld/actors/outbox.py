@@ -91,7 +91,7 @@ class Outbox:
             return
         try:
             outcome = await asyncio.wait_for(self._runners[type(effect)](self._actor.tenant_id, effect), EFFECT_SECONDS)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever an outsider does wrong: logged and tried again)
             await self._postpone(row, effect, error)
         else:
             await self._report(row, outcome, Settled(row.id))

@@ -315,7 +315,7 @@ class Party(Value, frozen=True, kw_only=True, gc=False):
 
 
 class InvoiceLine(Value, frozen=True, kw_only=True, gc=False):
-    """`net_minor` = quantity x unit_price_net, rounded once; tax is the line's share of its group (largest remainder)."""
+    """`net_minor` is quantity x unit_price_net, rounded once; tax is the line's share of its group's."""
 
     description: str
     quantity: Decimal

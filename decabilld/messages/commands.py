@@ -3,8 +3,10 @@
 `fields` are entity fields, typed and checked by the edge's schema; ids of callers are never in them.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from decabilld.domain import entities as e
 from decabilld.domain.entities import Id, Role
@@ -205,29 +207,36 @@ class ApplyPaymentEvent(Command, frozen=True, kw_only=True):
 # --- time ---
 
 
-class AccrueCharges(Command, frozen=True, kw_only=True):
-    """Write the positions of every boundary that has passed, in order; end what has reached its end."""
+Work = Literal["charges", "billing", "overdue"]
+AT_A_TIME = 300
+"""Subscriptions, customers or invoices that one command of long work deals with, so that requests get in between."""
 
 
-class StartDueBilling(Command, frozen=True, kw_only=True):
-    """Start the run of every billing day whose hour has come since the last one."""
+class DoDueWork(Command, frozen=True, kw_only=True):
+    """Do what has fallen due, in order: charges and endings, billing runs (after the charges), overdue invoices.
 
+    Reply: None once nothing is due. What fails as one of many is tried alone (`target`), and left out (`skip`) until
+    the next time when it is to blame.
+    """
 
-class MarkOverdueInvoices(Command, frozen=True, kw_only=True):
-    """Mark what is unpaid past its due date."""
+    kinds: tuple[Work, ...] = ("charges", "billing", "overdue")
+    at_a_time: int = AT_A_TIME
+    singly_left: int = 0
+    target: Id | None = None
+    skip: tuple[Id, ...] = ()
+
+    def if_faulty(self) -> "DoDueWork | None":
+        if self.target is not None:
+            return replace(self, target=None, skip=(*self.skip, self.target))
+        if self.at_a_time == 1:
+            return None
+        return replace(self, at_a_time=1, singly_left=AT_A_TIME)
 
 
 class StartBillNow(Command, frozen=True, kw_only=True):
     """Reply: the queued BillingRun. `only_user_id` None means every customer."""
 
     only_user_id: Id | None = None
-
-
-class ContinueBillingRun(Command, frozen=True, kw_only=True):
-    """The next customers of a run. `customers` are those still to do; None: find them by the run's cursor."""
-
-    run_id: Id
-    customers: tuple[Id, ...] | None = None
 
 
 class MoveTestClock(Command, frozen=True, kw_only=True):
@@ -240,9 +249,7 @@ class MoveTestClock(Command, frozen=True, kw_only=True):
 
 
 class OpenTimetable(Command, frozen=True, kw_only=True):
-    """First thing a new tenant is told: from which day on its billing days count."""
-
-    today: date
+    """First thing a new tenant is told: its billing days count from today on."""
 
 
 # --- effects' bookkeeping ---

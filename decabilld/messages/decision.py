@@ -22,6 +22,10 @@ class Command(Struct, frozen=True, kw_only=True):
         """Entities that may be closed, hence not in memory: the actor loads them before it decides."""
         return ()
 
+    def if_faulty(self) -> "Command | None":
+        """What to do instead when this command alone fails by a bug or is refused by the database; None: nothing."""
+        return None
+
 
 class Effect(Struct, frozen=True, kw_only=True, tag=True):
     """Something to do outside after the commit, at least once. `id` names the outbox row and is the idempotency key."""

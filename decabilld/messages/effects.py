@@ -30,7 +30,7 @@ class OpenCheckout(Effect, frozen=True, kw_only=True):
 
 AnyEffect = RenderDocument | OpenCheckout
 
-_decoder = msgspec.json.Decoder(AnyEffect)
+_decoder: msgspec.json.Decoder[AnyEffect] = msgspec.json.Decoder(AnyEffect)
 
 
 def decode_effect(payload: str | bytes) -> AnyEffect:

@@ -45,8 +45,8 @@ def subscription_due(subscription: Subscription) -> datetime | None:
 
 
 def invoice_due(invoice: Invoice) -> datetime | None:
-    """When an unpaid invoice becomes overdue; None once it is, and for drafts."""
-    return invoice.overdue_from if invoice.status in ("issued", "partially_paid") else None
+    """When an invoice of which nothing is paid becomes overdue; None for any other."""
+    return invoice.overdue_from if invoice.status == "issued" else None
 
 
 def _hour(instant: datetime | None) -> int | None:
@@ -54,7 +54,6 @@ def _hour(instant: datetime | None) -> int | None:
 
 
 USER_BY_EMAIL = Index("user_by_email", User, lambda user: user.email_key)
-ADMINS = Index("admins", User, lambda user: user.role == "admin" or None)
 PROFILE_OF_USER = Index("profile_of_user", CustomerProfile, lambda profile: profile.user_id)
 SERVICE_TYPE_BY_KEY = Index("service_type_by_key", ServiceType, lambda service_type: service_type.key)
 PLANS_OF_TYPE = Index("plans_of_type", ServicePlan, lambda plan: plan.service_type_id)

@@ -4,7 +4,7 @@ Owns how entities are kept and found in memory, not what they mean. `with_change
 the next; a state that is not published is simply dropped. Reads see the published state and need no lock.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from immutables import Map
@@ -39,22 +39,24 @@ class TenantState(Struct, frozen=True, kw_only=True):
         found = self.rows.get(kind.table, _EMPTY).get(entity_id)
         if found is None and self.closed:
             found = self.closed.get((kind.table, entity_id))
-        return found  # type: ignore[no-any-return]
+        return found
 
     def all(self, kind: type[E]) -> Map[Id, E]:
         """Every live entity of a kind, by id, in no order."""
         return self.rows.get(kind.table, _EMPTY)
 
+    def each(self, index: Index[E], key: Hashable) -> Iterator[E]:
+        """Live entities under a key, in no order, one at a time: a bucket may be large."""
+        rows = self.rows.get(index.kind.table, _EMPTY)
+        return (rows[entity_id] for entity_id in self.indexes.get(index.name, _EMPTY).get(key, _EMPTY))
+
     def find(self, index: Index[E], key: Hashable) -> list[E]:
         """Live entities under a key, in no order."""
-        rows = self.rows.get(index.kind.table, _EMPTY)
-        return [rows[entity_id] for entity_id in self.indexes.get(index.name, _EMPTY).get(key, _EMPTY)]
+        return list(self.each(index, key))
 
     def first(self, index: Index[E], key: Hashable) -> E | None:
         """The live entity under a key that is unique, or None."""
-        for entity_id in self.indexes.get(index.name, _EMPTY).get(key, _EMPTY):
-            return self.rows[index.kind.table][entity_id]  # type: ignore[no-any-return]
-        return None
+        return next(self.each(index, key), None)
 
     def keys(self, index: Index[Any]) -> Iterable[Any]:
         """The keys of an index that have a live entity."""

@@ -1,0 +1,63 @@
+"""Which handler decides which command: one table. A command without a line here can't be asked for."""
+
+from collections.abc import Callable
+from typing import Any
+
+from decabilld.actors.tenant.handlers import (
+    billing,
+    catalog,
+    effects,
+    identity,
+    invoices,
+    payments,
+    profiles,
+    subscriptions,
+    timetable,
+    usage,
+)
+from decabilld.actors.tenant.state import TenantState
+from decabilld.domain.entities import Timetable
+from decabilld.messages import commands as c
+from decabilld.messages.decision import Command, Context, Decision
+
+Handler = Callable[[TenantState, Any, Context], Decision]
+
+HANDLERS: dict[type[Command], Handler] = {
+    c.RegisterUser: identity.register_user,
+    c.ConfirmEmail: identity.confirm_email,
+    c.CreateUser: identity.create_user,
+    c.CreateServiceType: catalog.create_service_type,
+    c.UpdateServiceType: catalog.update_service_type,
+    c.DeleteServiceType: catalog.delete_service_type,
+    c.CreateServicePlan: catalog.create_service_plan,
+    c.UpdateServicePlan: catalog.update_service_plan,
+    c.DeleteServicePlan: catalog.delete_service_plan,
+    c.UpdateCustomerProfile: profiles.update_customer_profile,
+    c.OrderSubscription: subscriptions.order_subscription,
+    c.CancelSubscription: subscriptions.cancel_subscription,
+    c.ResumeSubscription: subscriptions.resume_subscription,
+    c.RecordUsage: usage.record_usage,
+    c.VoidInvoice: invoices.void_invoice,
+    c.MarkInvoicePaid: invoices.mark_invoice_paid,
+    c.MarkInvoiceUnpaid: invoices.mark_invoice_unpaid,
+    c.InitiatePayment: payments.initiate_payment,
+    c.ConfirmCheckoutOpened: payments.confirm_checkout_opened,
+    c.ConfirmCheckoutFailed: payments.confirm_checkout_failed,
+    c.ApplyPaymentEvent: payments.apply_payment_event,
+    c.StartBillNow: billing.start_bill_now,
+    c.OpenTimetable: timetable.open_timetable,
+    c.DoDueWork: timetable.do_due_work,
+    c.MoveTestClock: timetable.move_test_clock,
+    c.ConfirmEffectDone: effects.confirm_effect_done,
+    c.GiveUpEffect: effects.give_up_effect,
+}
+
+
+def decide(state: TenantState, command: Command, context: Context) -> Decision:
+    """The decision on one command. Raises a Refusal; anything else that it raises is a bug."""
+    return HANDLERS[type(command)](state, command, context)
+
+
+def first_commands(state: TenantState) -> list[Command]:
+    """What an actor asks itself when it has loaded."""
+    return [] if state.all(Timetable) else [c.OpenTimetable()]

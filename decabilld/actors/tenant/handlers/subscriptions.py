@@ -1,0 +1,153 @@
+"""Subscriptions: order, cancel, resume."""
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from decabilld.actors.tenant.handlers.accrual import first_advance_charge, pass_boundaries
+from decabilld.actors.tenant.handlers.catalog import plan_of, service_type_of
+from decabilld.actors.tenant.handlers.numbers import Numbers
+from decabilld.actors.tenant.indexes import PROFILE_OF_USER
+from decabilld.actors.tenant.state import TenantState
+from decabilld.domain.entities import Entity, ServicePlan, Subscription
+from decabilld.domain.invoices import check_profile
+from decabilld.domain.lifecycle import SUBSCRIPTION, step
+from decabilld.domain.numbering import SUBSCRIPTION_SERIES, subscription_number
+from decabilld.domain.periods import add_local_days, boundary, first_boundary_at_or_after, local_date
+from decabilld.domain.pricing import terms_of
+from decabilld.domain.refusals import CommitmentNotOver, Invalid, NotFound
+from decabilld.messages.commands import CancelSubscription, OrderSubscription, ResumeSubscription
+from decabilld.messages.decision import Context, Decision, Entry
+
+
+def order_subscription(state: TenantState, command: OrderSubscription, context: Context) -> Decision:
+    """Active at once where nothing is deployed; the plan's terms are kept as they are sold now."""
+    check_profile(state.first(PROFILE_OF_USER, command.user_id))
+    plan = plan_of(state, command.plan_id)
+    _check_orderable(state, plan)
+    policy, numbers = context.policy, Numbers(state)
+    terms = terms_of(plan, policy.currency)
+    end = boundary(terms, context.now, 1, policy.zone)
+    subscription = Subscription(
+        id=context.new_id(),
+        number=subscription_number(numbers.draw(SUBSCRIPTION_SERIES)),
+        plan_id=plan.id,
+        user_id=command.user_id,
+        status="active",
+        terms=terms,
+        anchor=context.now,
+        period_start=context.now,
+        period_end=end,
+        charged_through=end if terms.bill_in_advance else context.now,
+        created_at=context.now,
+        updated_at=context.now,
+    )
+    changes: list[Entity] = [subscription, *numbers.changes]
+    entries = [
+        Entry(
+            kind="subscription.ordered",
+            message=f"Subscription {subscription.number} of {plan.name} ordered",
+            entity=subscription,
+            user_id=subscription.user_id,
+            data={"plan_id": plan.id, "price_minor": terms.price_minor, "currency": terms.currency},
+        )
+    ]
+    if terms.bill_in_advance:
+        position, entry = first_advance_charge(subscription, context)
+        changes.append(position)
+        entries.append(entry)
+    return Decision(reply=subscription, changes=tuple(changes), entries=tuple(entries))
+
+
+def cancel_subscription(state: TenantState, command: CancelSubscription, context: Context) -> Decision:
+    """Sets the effective date; one that is now ends it in the same decision."""
+    subscription = owned_subscription(state, command.subscription_id, command.user_id)
+    status = step(SUBSCRIPTION, subscription.status, "cancel")
+    _check_commitment(subscription, context)
+    cancelled = replace(
+        subscription,
+        status=status,
+        cancel_requested_at=context.now,
+        cancel_effective_at=effective_date(subscription, context),
+        updated_at=context.now,
+    )
+    entry = Entry(
+        kind="subscription.cancel_scheduled",
+        message=f"Cancellation of {cancelled.number} scheduled",
+        entity=cancelled,
+        user_id=cancelled.user_id,
+        data={"effective_at": _iso(cancelled.cancel_effective_at), "reason": command.reason},
+    )
+    after = pass_boundaries(state, cancelled, context)
+    return replace(after, entries=(entry, *after.entries))
+
+
+def resume_subscription(state: TenantState, command: ResumeSubscription, context: Context) -> Decision:
+    """Takes a cancellation back, before its effective date."""
+    subscription = owned_subscription(state, command.subscription_id, command.user_id)
+    status = step(SUBSCRIPTION, subscription.status, "resume")
+    if subscription.cancel_effective_at is not None and subscription.cancel_effective_at <= context.now:
+        raise Invalid("The subscription has reached its end and can't be resumed")
+    resumed = replace(
+        subscription,
+        status=status,
+        cancel_requested_at=None,
+        cancel_effective_at=None,
+        resumed_at=context.now,
+        updated_at=context.now,
+    )
+    entry = Entry(
+        kind="subscription.resumed",
+        message=f"Subscription {resumed.number} resumed",
+        entity=resumed,
+        user_id=resumed.user_id,
+        data={"reason": command.reason},
+    )
+    return Decision(reply=resumed, changes=(resumed,), entries=(entry,))
+
+
+def owned_subscription(state: TenantState, subscription_id: str, user_id: str) -> Subscription:
+    """Raises NotFound, also for another customer's."""
+    subscription = state.get(Subscription, subscription_id)
+    if subscription is None or subscription.user_id != user_id:
+        raise NotFound("Subscription")
+    return subscription
+
+
+def effective_date(subscription: Subscription, context: Context) -> datetime:
+    """When a cancellation asked for now takes effect (BILLING, "Subscription lifecycle")."""
+    terms, zone, now = subscription.terms, context.policy.zone, context.now
+    assert subscription.anchor is not None, "an active subscription has an anchor"
+    if terms.bill_in_advance:
+        return first_boundary_at_or_after(terms, subscription.anchor, now, zone)
+    noticed = add_local_days(now, terms.notice_days, zone)
+    if terms.cancel_at_period_end:
+        return first_boundary_at_or_after(terms, subscription.anchor, noticed, zone)
+    return noticed
+
+
+def _check_orderable(state: TenantState, plan: ServicePlan) -> None:
+    if not plan.is_active:
+        raise Invalid("This plan is not offered any more")
+    if plan.service_type_id is None:
+        return
+    service_type = service_type_of(state, plan.service_type_id)
+    if not service_type.is_active:
+        raise Invalid("This service is not offered any more")
+    if service_type.provider != "none":
+        raise Invalid(f"The provider {service_type.provider!r} is not set up here, so nothing can be deployed")
+
+
+def _check_commitment(subscription: Subscription, context: Context) -> None:
+    terms, zone = subscription.terms, context.policy.zone
+    assert subscription.anchor is not None, "an active subscription has an anchor"
+    over = add_local_days(subscription.anchor, terms.min_commitment_days, zone)
+    if terms.min_commitment_days and context.now < over:
+        raise CommitmentNotOver(
+            f"The minimum commitment of {terms.min_commitment_days} days is not over; "
+            f"it can be cancelled from {local_date(over, zone).isoformat()}"
+        )
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()

@@ -1,0 +1,208 @@
+"""The tenant's time: what is due, in which order, and the test clock that walks through it.
+
+One notion of "the next piece of due work" serves both: in real time pieces are decided now; under a test clock each
+at the instant it fell due, so that a year passed in one call equals a year of waiting.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from decabilld.actors.tenant.handlers.accrual import pass_boundaries
+from decabilld.actors.tenant.handlers.billing import (
+    billing_instant,
+    continue_run,
+    next_customers,
+    start_due_run,
+)
+from decabilld.actors.tenant.handlers.billing import (
+    open_timetable as new_timetable,
+)
+from decabilld.actors.tenant.indexes import (
+    INVOICES_DUE,
+    SUBSCRIPTIONS_DUE,
+    Index,
+    due_hour,
+    invoice_due,
+    subscription_due,
+)
+from decabilld.actors.tenant.state import TenantState
+from decabilld.domain.entities import BillingRun, Entity, Id, Invoice
+from decabilld.domain.lifecycle import INVOICE, step
+from decabilld.domain.refusals import Invalid
+from decabilld.messages.commands import DoDueWork, MoveTestClock, OpenTimetable
+from decabilld.messages.decision import Context, Decision, Entry, HandedOn
+
+E = TypeVar("E", bound=Entity)
+
+
+def open_timetable(state: TenantState, command: OpenTimetable, context: Context) -> Decision:
+    timetable = new_timetable(state, context)
+    entry = Entry(kind="tenant.opened", message="Tenant opened", entity=timetable)
+    return Decision(changes=(timetable,), entries=(entry,))
+
+
+def do_due_work(state: TenantState, command: DoDueWork, context: Context) -> Decision:
+    """One piece of what is due, then a successor for the rest."""
+    if command.at_a_time == 1 and command.target is None:
+        target = next_target(state, command, context)
+        if target is not None:
+            return _on(Decision(), replace(command, target=target))
+    piece = next_piece(state, command, context)
+    if piece is None:
+        return Decision()
+    return _on(piece, _after(command))
+
+
+def _after(command: DoDueWork) -> DoDueWork:
+    """After one by one for a while, as many as usual again."""
+    if command.target is None:
+        return command
+    left = command.singly_left - 1
+    if left > 0:
+        return replace(command, target=None, singly_left=left)
+    return DoDueWork(kinds=command.kinds, skip=command.skip)
+
+
+def _on(decision: Decision, successor: DoDueWork | MoveTestClock) -> Decision:
+    return replace(decision, reply=HandedOn(), then=(successor,))
+
+
+def next_target(state: TenantState, command: DoDueWork, context: Context) -> Id | None:
+    """The one entity that the next piece would begin with."""
+    for subscription in _due(state, SUBSCRIPTIONS_DUE, subscription_due, command, context):
+        return subscription.id
+    for run in _live_runs(state):
+        for user_id in next_customers(state, run, 1):
+            return user_id
+    for invoice in _due(state, INVOICES_DUE, invoice_due, command, context):
+        return invoice.id
+    return None
+
+
+def next_piece(state: TenantState, command: DoDueWork, context: Context) -> Decision | None:
+    """What comes next of the due work, some at a time; None when nothing is due.
+
+    Order: charges and endings, then billing runs, then invoices past due.
+    """
+    if "charges" in command.kinds or "billing" in command.kinds:
+        subscriptions = tuple(
+            islice(_due(state, SUBSCRIPTIONS_DUE, subscription_due, command, context), command.at_a_time)
+        )
+        if subscriptions:
+            return _joined(pass_boundaries(state, subscription, context) for subscription in subscriptions)
+    if "billing" in command.kinds:
+        for run in _live_runs(state):
+            customers = next_customers(state, run, command.at_a_time)
+            return continue_run(state, run, customers, frozenset(command.skip), context)
+        if (started := start_due_run(state, context)) is not None:
+            return started
+    if "overdue" in command.kinds:
+        invoices = tuple(islice(_due(state, INVOICES_DUE, invoice_due, command, context), command.at_a_time))
+        if invoices:
+            return _joined(_become_overdue(invoice, context) for invoice in invoices)
+    return None
+
+
+def move_test_clock(state: TenantState, command: MoveTestClock, context: Context) -> Decision:
+    """Some steps of the way: the work of each due instant at that instant, then the target itself."""
+    if not context.policy.test_clock:
+        raise Invalid("The test clock is off; start with TEST_CLOCK=true")
+    if command.to < context.now:
+        raise Invalid(f"now: the test clock can't go back; it stands at {context.now.isoformat()}")
+    work, gathered = DoDueWork(), _Gathered(state)
+    now = context.now
+    while gathered.count < work.at_a_time:
+        here = replace(context, now=now)
+        piece = next_piece(gathered.state, work, here)
+        if piece is not None:
+            gathered.add(piece)
+        elif now == command.to:
+            timetable = replace(gathered.state.timetable, test_clock=now)
+            gathered.add(Decision(changes=(timetable,)))
+            return replace(gathered.decision(), reply=timetable)
+        else:
+            now = min(max(next_due_instant(gathered.state, context), now), command.to)
+            gathered.add(Decision(changes=(replace(gathered.state.timetable, test_clock=now),)))
+    return _on(gathered.decision(), command)
+
+
+def next_due_instant(state: TenantState, context: Context) -> datetime:
+    """When something falls due next; the next billing hour at the latest."""
+    following = state.timetable.billing_date_done + timedelta(days=1)
+    earliest = billing_instant(following, context.policy)
+    return min(
+        earliest,
+        _earliest_due(state, SUBSCRIPTIONS_DUE, subscription_due, earliest),
+        _earliest_due(state, INVOICES_DUE, invoice_due, earliest),
+    )
+
+
+def _earliest_due(
+    state: TenantState, index: Index[E], due_of: Callable[[E], datetime | None], otherwise: datetime
+) -> datetime:
+    hour = min(state.keys(index), default=None)
+    dues = () if hour is None else (due_of(entity) for entity in state.each(index, hour))
+    return min((due for due in dues if due is not None), default=otherwise)
+
+
+def _due(
+    state: TenantState,
+    index: Index[E],
+    due_of: Callable[[E], datetime | None],
+    command: DoDueWork,
+    context: Context,
+) -> Iterator[E]:
+    """What is due of an index, bucket by bucket; only the target when there is one."""
+    for hour in sorted(key for key in state.keys(index) if key <= due_hour(context.now)):
+        for entity in state.each(index, hour):
+            due = due_of(entity)
+            if due is None or due > context.now or entity.id in command.skip:
+                continue
+            if command.target in (None, entity.id):
+                yield entity
+
+
+def _live_runs(state: TenantState) -> list[BillingRun]:
+    return sorted(state.all(BillingRun).values(), key=lambda run: (run.created_at, run.id))
+
+
+def _become_overdue(invoice: Invoice, context: Context) -> Decision:
+    overdue = replace(invoice, status=step(INVOICE, invoice.status, "become_overdue"), updated_at=context.now)
+    entry = Entry(
+        kind="invoice.became_overdue",
+        message=f"Invoice {invoice.number} is overdue",
+        entity=overdue,
+        user_id=invoice.user_id,
+        invoice_id=invoice.id,
+        data={"balance_minor": invoice.balance_minor, "currency": invoice.currency},
+    )
+    return Decision(changes=(overdue,), entries=(entry,))
+
+
+class _Gathered:
+    """Several decisions as one, each decided on the state that the one before left."""
+
+    def __init__(self, state: TenantState) -> None:
+        self.state, self.count = state, 0
+        self._parts: list[Decision] = []
+
+    def add(self, part: Decision) -> None:
+        self.state = self.state.with_changes(part.changes)
+        self.count += len(part.changes)
+        self._parts.append(part)
+
+    def decision(self) -> Decision:
+        return _joined(self._parts)
+
+
+def _joined(parts: Iterable[Decision]) -> Decision:
+    parts = tuple(parts)
+    return Decision(
+        changes=tuple(change for part in parts for change in part.changes),
+        entries=tuple(entry for part in parts for entry in part.entries),
+        effects=tuple(effect for part in parts for effect in part.effects),
+    )
