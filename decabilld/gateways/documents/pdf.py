@@ -1,13 +1,11 @@
 """The document as a page: PDF/A-3b with the XML inside (ZUGFeRD/Factur-X, profile EN 16931), typeset by typst.
 
-Owns the words and numbers on the page and the file's metadata; the layout is `invoice.typ`. The same document gives
+Owns the file and its metadata; what the page shows is `page`'s, its layout `invoice.typ`'s. The same document gives
 the same bytes in any process and on any day, as long as typst and pikepdf are the same.
 """
 
 import io
-import re
-from datetime import UTC, datetime, time
-from decimal import Decimal
+from datetime import UTC, date, datetime, time
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,28 +14,35 @@ import msgspec
 import pikepdf
 import typst
 
-from decabilld.domain.entities import Invoice, Party
+from decabilld.domain.entities import Invoice
 from decabilld.gateways.documents.cii import build_cii
-from decabilld.gateways.documents.countries import NAMES
-from decabilld.gateways.documents.document import Document, Kind, Line, read
+from decabilld.gateways.documents.document import Kind, read
+from decabilld.gateways.documents.page import Page, bare, page, shown
 
 _HERE = Path(__file__).parent
-_VARIATION = re.compile("[\ufe00-\ufe0f]")  # choose between pictures of a character; we have one of each
 
 
 def render(invoice: Invoice, kind: Kind, zone: ZoneInfo) -> bytes:
     """The document as a file. Raises `DocumentImpossible` for one that can't be."""
     document = read(invoice, kind, zone)
-    midnight = datetime.combine(document.issued, time(), UTC)
-    typeset = _compiler().compile(
+    content, xml = page(document), build_cii(document)
+    try:
+        typeset = _typeset(shown(content), xml, document.issued)
+    except typst.TypstError:  # a sign whose accent only another font has; without accents every sign stands alone
+        typeset = _typeset(shown(bare(content)), xml, document.issued)
+    return _with_factur_x_metadata(typeset)
+
+
+def _typeset(content: Page, xml: bytes, day: date) -> bytes:
+    pages = _compiler().compile(
         format="pdf",
-        sys_inputs={"page": msgspec.json.encode(_page(document)).decode(), "xml": build_cii(document).decode()},
+        sys_inputs={"page": msgspec.json.encode(content).decode(), "xml": xml.decode()},
         pdf_standards="a-3b",
         pdf_tags=False,
-        timestamp=int(midnight.timestamp()),
+        timestamp=int(datetime.combine(day, time(), UTC).timestamp()),
     )
-    assert isinstance(typeset, bytes), "a PDF is one file"
-    return _with_factur_x_metadata(typeset)
+    assert isinstance(pages, bytes), "a PDF is one file"
+    return pages
 
 
 @cache
@@ -48,137 +53,6 @@ def _compiler() -> typst.Compiler:
     )
     return typst.Compiler(_HERE / "invoice.typ", root=_HERE, font_paths=fonts)
 
-
-# --- the page -------------------------------------------------------------------------------------------------------
-
-
-def _page(doc: Document) -> object:
-    """Everything that `invoice.typ` shows, as it is shown."""
-    seller, foreign = doc.seller, doc.buyer.country != doc.seller.country
-    return _shown(
-        {
-            "title": doc.title,
-            "date": [doc.issued.year, doc.issued.month, doc.issued.day],
-            "seller": seller.name,
-            "sender": " · ".join([seller.name, *_address(seller, with_country=False)]),
-            "recipient": [
-                doc.buyer.name,
-                *([doc.buyer.contact_name] if doc.buyer.contact_name else []),
-                *_address(doc.buyer, with_country=foreign),
-            ],
-            "facts": _facts(doc),
-            "cancels": f"This credit note cancels invoice {doc.cancels} of {doc.invoice_date} in full."
-            if doc.cancels
-            else None,
-            "currency": doc.currency,
-            "lines": [_row(line) for line in doc.lines],
-            "net": _amount(doc.net),
-            "taxes": [[f"VAT {_amount(tax.rate)} % on {_amount(tax.net)}", _amount(tax.tax)] for tax in doc.taxes],
-            "gross": _amount(doc.gross),
-            "payment": _payment(doc),
-            "account": _account(doc) if doc.payable and seller.iban else [],
-            "footer": _footer(doc),
-        }
-    )
-
-
-def _facts(doc: Document) -> list[list[str]]:
-    first = "Invoice" if doc.kind == "invoice" else "Credit note"
-    facts: list[tuple[str, object]] = [(f"{first} number", doc.number), (f"{first} date", doc.issued)]
-    if doc.cancels:
-        facts.append(("Cancels invoice", doc.cancels))
-    if doc.due_date:
-        facts.append(("Due date", doc.due_date))
-    if doc.days:
-        facts.append(("Service period", f"{doc.days.first} to {doc.days.last}"))
-    else:
-        facts.append(("Date of supply", doc.invoice_date))
-    if doc.buyer.vat_id:
-        facts.append(("Your VAT ID", doc.buyer_vat_id or doc.buyer.vat_id))
-    return [[label, str(value)] for label, value in facts]
-
-
-def _row(line: Line) -> list[str]:
-    return [
-        str(line.number),
-        line.description,
-        _amount(line.quantity),
-        _amount(line.unit_price),
-        f"{_amount(line.tax_rate)} %",
-        _amount(line.net),
-    ]
-
-
-def _payment(doc: Document) -> str:
-    if not doc.payable:
-        return doc.terms
-    by = f" by {doc.due_date}" if doc.due_date else " on receipt"
-    return f"Please pay {doc.currency} {_amount(doc.gross)}{by}, quoting {doc.number}."
-
-
-def _account(doc: Document) -> list[list[str]]:
-    iban = (doc.seller.iban or "").replace(" ", "")
-    told = [
-        ("Account holder", doc.seller.name),
-        ("IBAN", " ".join(re.findall(".{1,4}", iban))),
-        ("BIC", doc.seller.bic),
-        ("Bank", doc.seller.bank_name),
-        ("Reference", doc.number),
-    ]
-    return [[label, value] for label, value in told if value]
-
-
-def _footer(doc: Document) -> list[list[str]]:
-    """Three columns: who, by which register and tax numbers, how to reach them."""
-    seller = doc.seller
-    return [
-        [seller.name, *_address(seller, with_country=True)],
-        [
-            *([seller.register_entry] if seller.register_entry else []),
-            *([f"Managing director: {seller.managing_director}"] if seller.managing_director else []),
-            *([f"VAT ID: {seller.vat_id}"] if seller.vat_id else []),
-            *([f"Tax number: {seller.tax_number}"] if seller.tax_number else []),
-        ],
-        [text for text in (seller.phone, seller.email, seller.website) if text],
-    ]
-
-
-def _address(party: Party, *, with_country: bool) -> list[str]:
-    country = NAMES.get(party.country, party.country) if with_country else None
-    town = f"{party.postal_code} {party.city}" if party.postal_code else party.city
-    return [text for text in (party.address_line1, party.address_line2, town, party.state, country) if text]
-
-
-def _amount(value: Decimal) -> str:
-    """With a comma between thousands and the decimals that it has."""
-    return f"{value:,f}"
-
-
-# --- what the fonts have --------------------------------------------------------------------------------------------
-
-
-@cache
-def _missing() -> re.Pattern[str]:
-    """Matches a character that none of our fonts has; PDF/A forbids to show the glyph for that."""
-    ranges = (_HERE / "assets" / "fonts" / "coverage.txt").read_text(encoding="ascii").split()
-    spans = (span.split("-") for span in ranges)
-    return re.compile("[^" + "".join(f"\\U{int(a, 16):08x}-\\U{int(b, 16):08x}" for a, b in spans) + "]")
-
-
-def _shown(value: object) -> object:
-    """The same texts without characters that can't be shown; the XML keeps them."""
-    match value:
-        case str():
-            return _missing().sub("\N{WHITE SQUARE}", _VARIATION.sub("", value))
-        case list():
-            return [_shown(part) for part in value]
-        case dict():
-            return {key: _shown(part) for key, part in value.items()}
-        case _:
-            return value
-
-
-# --- Factur-X -------------------------------------------------------------------------------------------------------
 
 _FX = "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
 _PROPERTIES = {
