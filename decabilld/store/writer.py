@@ -117,9 +117,11 @@ def upsert(kind: type[Struct]) -> str:
     table, key = _TABLES.get(kind) or (kind.table, ("id",))  # type: ignore[attr-defined]
     names = [f'"{column.name}"' for column in columns(kind)]
     typed = ", ".join(f'"{column.name}" {column.sql_type}' for column in columns(kind))
+    # Nested values are parsed once by jsonb, twice by json; flat rows are quicker as json (decisions/004).
+    form = "jsonb" if any(column.sql_type == "jsonb" for column in columns(kind)) else "json"
     sql = (
         f"INSERT INTO {table} (tenant_id, {', '.join(names)}) "  # noqa: S608 (all names are our own)
-        f"SELECT %s, {', '.join(names)} FROM json_to_recordset(%s::json) AS r({typed})"
+        f"SELECT %s, {', '.join(names)} FROM {form}_to_recordset(%s::{form}) AS r({typed})"
     )
     if kind in INSERT_ONLY:
         return sql
