@@ -1,4 +1,4 @@
-"""Reads whole entities as JSON that PostgreSQL makes and msgspec decodes: at start by pages, later by id.
+"""Loads entities into a tenant's state: at start the live ones by pages, later closed ones by id.
 
 Owns the SQL of loading and which rows are live (the database's twin of `Entity.live`). `readers/` owns lists and
 searches for callers who only look.
@@ -7,10 +7,9 @@ searches for callers who only look.
 import asyncio
 from collections.abc import Iterable
 from functools import cache
-from typing import TypeVar
+from uuid import UUID
 
 import msgspec
-from msgspec import Struct
 
 from decabilld.domain.entities import (
     BillingRun,
@@ -29,11 +28,10 @@ from decabilld.domain.entities import (
     WebhookEvent,
 )
 from decabilld.messages.decision import Need
-from decabilld.store.columns import columns
 from decabilld.store.pool import Connection
+from decabilld.store.rows import decoder, select_json
 from decabilld.store.writer import WRITE_ORDER
 
-S = TypeVar("S", bound=Struct)
 PAGE_ROWS = 5_000
 
 LIVE: dict[type[Entity], str] = {
@@ -57,23 +55,6 @@ _ENDED = """
 SELECT coalesce(json_agg(json_build_array(user_id, ended)), '[]')::text FROM (
     SELECT user_id, count(*) AS ended FROM subscriptions WHERE tenant_id = %s AND status = 'canceled' GROUP BY user_id
 ) AS counted"""
-
-
-@cache
-def decoder(kind: type[S]) -> msgspec.json.Decoder[list[S]]:
-    """Decodes what `select_json` selects."""
-    return msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
-
-
-@cache
-def fields_of(kind: type[Struct]) -> str:
-    """A kind's columns as a select list, so that a column which a later version added does no harm."""
-    return ", ".join(f'"{column.name}"' for column in columns(kind))
-
-
-def select_json(kind: type[Struct], rest: str) -> str:
-    """SQL whose one value is the JSON array of the rows FROM `rest`, in their order."""
-    return f"SELECT coalesce(json_agg(r), '[]')::text FROM (SELECT {fields_of(kind)} FROM {rest}) AS r"  # noqa: S608
 
 
 @cache
@@ -111,7 +92,8 @@ async def load_named(connection: Connection, tenant_id: str, needs: Iterable[Nee
     """Those of the named entities that exist, in one round trip."""
     by_kind: dict[type[Entity], list[Id]] = {}
     for kind, entity_id in needs:
-        by_kind.setdefault(kind, []).append(entity_id)
+        if _is_id(entity_id):
+            by_kind.setdefault(kind, []).append(entity_id)
     if not by_kind:
         return []
     parts = [
@@ -120,3 +102,12 @@ async def load_named(connection: Connection, tenant_id: str, needs: Iterable[Nee
     params = [param for ids in by_kind.values() for param in (tenant_id, ids)]
     (texts,) = await connection.execute(f"SELECT {', '.join(parts)}", params)
     return [entity for kind, text in zip(by_kind, texts, strict=True) for entity in decoder(kind).decode(text)]
+
+
+def _is_id(text: str) -> bool:
+    """What is no UUID names nothing: it came with a webhook, not from us."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -4,8 +4,7 @@ Owns the actor's connection and what the database's errors mean to an actor. The
 in `writer` and `loaders`.
 """
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -26,8 +25,8 @@ from decabilld.domain.journal import genesis
 from decabilld.messages.decision import Need
 from decabilld.store import loaders
 from decabilld.store.errors import DatabaseError, OutcomeUnknown, StatementFailed
-from decabilld.store.loaders import decoder, select_json
 from decabilld.store.pool import Connection, Pool, Row, connect
+from decabilld.store.rows import decoder, is_our_fault, select_json, unavailable
 from decabilld.store.writer import FENCED, statements
 
 COMMIT_TIMEOUT_MS = 10_000
@@ -46,9 +45,6 @@ _ANSWERS = select_json(
 _OPEN_EFFECTS = "outbox WHERE tenant_id = %s AND failed_at IS NULL AND id <> ALL(%s::uuid[])"
 _DUE_EFFECTS = select_json(OutboxRow, f"{_OPEN_EFFECTS} AND due_at <= %s ORDER BY due_at, id LIMIT %s")
 _NEXT_EFFECT_AT = f"SELECT min(due_at) FROM {_OPEN_EFFECTS}"  # noqa: S608
-
-_REFUSED_CLASSES = frozenset({"21", "22", "23", "40", "42", "54", "P0"})
-"""SQLSTATE classes that say the batch is at fault; every other one (disk full, read-only, …) says the database is."""
 
 
 class PostgresTenantStore(TenantStore):
@@ -69,13 +65,13 @@ class PostgresTenantStore(TenantStore):
         return _head(rows[0])
 
     async def load_live(self) -> tuple[list[Entity], list[tuple[Id, int]]]:
-        async with _unavailable():
+        async with unavailable():
             connection = await self._connection()
             entities = await loaders.load_live(connection, self._tenant_id)
             return entities, await loaders.ended_counts(connection, self._tenant_id)
 
     async def load(self, needs: Iterable[Need]) -> list[Entity]:
-        async with _unavailable():
+        async with unavailable():
             return await loaders.load_named(await self._connection(), self._tenant_id, needs)
 
     async def load_answers(self, keys: Iterable[tuple[str, str]]) -> list[StoredAnswer]:
@@ -93,7 +89,7 @@ class PostgresTenantStore(TenantStore):
         except StatementFailed as error:
             if error.sqlstate == FENCED:
                 raise Fenced(self._tenant_id) from error
-            if _at_fault(error):
+            if is_our_fault(error):
                 raise CommitRefused(str(error), error.constraint) from error
             raise Unavailable(str(error)) from error
         except OutcomeUnknown as error:
@@ -102,12 +98,12 @@ class PostgresTenantStore(TenantStore):
             raise Unavailable(str(error)) from error
 
     async def due_effects(self, now: datetime, limit: int, under_way: Iterable[Id]) -> list[OutboxRow]:
-        async with _unavailable():
+        async with unavailable():
             rows = await self._pool.fetch_value(_DUE_EFFECTS, (self._tenant_id, list(under_way), now, limit))
         return decoder(OutboxRow).decode(rows)
 
     async def next_effect_at(self, under_way: Iterable[Id]) -> datetime | None:
-        async with _unavailable():
+        async with unavailable():
             found: datetime | None = await self._pool.fetch_value(_NEXT_EFFECT_AT, (self._tenant_id, list(under_way)))
         return found
 
@@ -116,26 +112,13 @@ class PostgresTenantStore(TenantStore):
             await self._open.close()
 
     async def _execute(self, sql: str, params: tuple[object, ...]) -> list[Row]:
-        async with _unavailable():
+        async with unavailable():
             return await (await self._connection()).execute(sql, params)
 
     async def _connection(self) -> Connection:
         if self._open is None or self._open.closed:
             self._open = await connect(self._dsn, statement_timeout_ms=COMMIT_TIMEOUT_MS)
         return self._open
-
-
-@asynccontextmanager
-async def _unavailable() -> AsyncIterator[None]:
-    """What goes wrong while reading only means: not now."""
-    try:
-        yield
-    except DatabaseError as error:
-        raise Unavailable(str(error)) from error
-
-
-def _at_fault(error: StatementFailed) -> bool:
-    return error.sqlstate == "" or error.sqlstate[:2] in _REFUSED_CLASSES
 
 
 def _head(row: Row) -> Head:

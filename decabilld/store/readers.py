@@ -1,0 +1,182 @@
+"""Lists, searches and closed things for those who only look: the one room of the store that the edges may enter.
+
+Owns their SQL; newest first, in an order that ties don't change. What is live is quicker asked of the tenant's
+published state. All raise `actors.ports.Unavailable` when the database is away.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from decabilld.domain.entities import (
+    BillingRun,
+    Entity,
+    Id,
+    Invoice,
+    Payment,
+    Subscription,
+    SubscriptionItem,
+    UsageRecord,
+    User,
+)
+from decabilld.domain.journal import JournalRow
+from decabilld.store.pool import Pool
+from decabilld.store.rows import S, decoder, select_json, unavailable
+
+E = TypeVar("E", bound=Entity)
+
+_NEWEST_FIRST = "ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
+_USERS = f"users WHERE tenant_id = %(tenant)s {_NEWEST_FIRST} OFFSET %(offset)s"
+_OF_USER = f"subscriptions WHERE tenant_id = %(tenant)s AND user_id = %(user)s {_NEWEST_FIRST} OFFSET %(offset)s"
+_ITEMS = (
+    "subscription_items WHERE tenant_id = %(tenant)s AND subscription_id = %(subscription)s ORDER BY created_at, id"
+)
+_USAGE = """usage_records WHERE tenant_id = %(tenant)s AND subscription_id = %(subscription)s
+    AND period_start >= %(start)s AND period_start < %(end)s ORDER BY period_start, id"""
+_PAYMENTS = "payments WHERE tenant_id = %(tenant)s AND invoice_id = %(invoice)s ORDER BY received_at, id"
+_NUMBERS = """
+SELECT coalesce(json_object_agg(id, number), '{}')::text
+FROM subscriptions WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s::uuid[])"""
+_WITH_A_LINE_OF = f"""invoices WHERE tenant_id = %(tenant)s AND subscription_ids @> ARRAY[%(subscription)s]::uuid[]
+    AND status <> 'draft' {_NEWEST_FIRST}"""
+_OF_INVOICE = "journal WHERE tenant_id = %(tenant)s AND invoice_id = %(invoice)s"
+
+_MATCHES = """(strpos(lower(number), %(search)s) > 0
+    OR strpos(lower(credit_note_number), %(search)s) > 0
+    OR strpos(user_id::text, %(search)s) > 0
+    OR user_id IN (SELECT id FROM users WHERE tenant_id = %(tenant)s AND strpos(lower(email), %(search)s) > 0)
+    OR user_id IN (
+        SELECT user_id FROM customer_profiles WHERE tenant_id = %(tenant)s
+        AND strpos(lower(concat_ws(' ', first_name, last_name, company)), %(search)s) > 0
+    )
+    OR EXISTS (
+        SELECT FROM unnest(subscription_ids) AS of(id) WHERE of.id IN (
+            SELECT id FROM subscriptions WHERE tenant_id = %(tenant)s AND strpos(lower(number), %(search)s) > 0
+        )
+    ))"""
+_OPEN = "status IN ('issued', 'partially_paid', 'overdue')"
+_BESIDE = """
+SELECT coalesce(json_agg(json_build_object('email', u.email, 'number', s.number) ORDER BY i.place), '[]')::text
+FROM unnest(%(users)s::uuid[], %(subscriptions)s::uuid[]) WITH ORDINALITY AS i(user_id, subscription_id, place)
+LEFT JOIN users u ON u.tenant_id = %(tenant)s AND u.id = i.user_id
+LEFT JOIN subscriptions s ON s.tenant_id = %(tenant)s AND s.id = i.subscription_id"""
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """An invoice in a list of the operator's, with what is shown beside it."""
+
+    invoice: Invoice
+    subscription_number: str | None
+    user_email: str | None
+
+
+class _Beside(Struct, frozen=True):
+    email: str | None
+    number: str | None
+
+
+class Readers:
+    """Reads for any tenant over a shared pool; every method takes the tenant first."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def users(self, tenant_id: str, *, limit: int, offset: int) -> list[User]:
+        return await self._rows(User, _USERS, tenant=tenant_id, limit=limit, offset=offset)
+
+    async def subscription(self, tenant_id: str, subscription_id: Id) -> Subscription | None:
+        return await self._one(Subscription, tenant_id, subscription_id)
+
+    async def subscriptions_of_user(
+        self, tenant_id: str, user_id: Id, *, limit: int, offset: int
+    ) -> list[Subscription]:
+        return await self._rows(Subscription, _OF_USER, tenant=tenant_id, user=user_id, limit=limit, offset=offset)
+
+    async def subscription_numbers(self, tenant_id: str, subscription_ids: Iterable[Id]) -> dict[Id, str]:
+        """The numbers of those that exist."""
+        numbers = await self._value(_NUMBERS, tenant=tenant_id, ids=list(subscription_ids))
+        return msgspec.json.decode(numbers, type=dict[Id, str])
+
+    async def items_of_subscription(self, tenant_id: str, subscription_id: Id) -> list[SubscriptionItem]:
+        """All of them, released ones too, the oldest first."""
+        return await self._rows(SubscriptionItem, _ITEMS, tenant=tenant_id, subscription=subscription_id)
+
+    async def usage_of_subscription(
+        self, tenant_id: str, subscription_id: Id, start: datetime, end: datetime
+    ) -> list[UsageRecord]:
+        """Records, billed or not, whose period starts in [start, end), in the order of their periods."""
+        return await self._rows(
+            UsageRecord, _USAGE, tenant=tenant_id, subscription=subscription_id, start=start, end=end
+        )
+
+    async def invoice(self, tenant_id: str, invoice_id: Id) -> Invoice | None:
+        return await self._one(Invoice, tenant_id, invoice_id)
+
+    async def invoices_of_subscription(self, tenant_id: str, subscription_id: Id, *, limit: int) -> list[Invoice]:
+        """Those with a line of the subscription, without drafts."""
+        return await self._rows(Invoice, _WITH_A_LINE_OF, tenant=tenant_id, subscription=subscription_id, limit=limit)
+
+    async def invoices(
+        self, tenant_id: str, *, search: str | None, user_id: Id | None, open_only: bool, limit: int, offset: int
+    ) -> tuple[list[Listed], int]:
+        """A page of all invoices, drafts too, and how many there are.
+
+        `search`: part of the invoice's or credit note's number, of the number of a subscription on it, of the
+        customer's e-mail, name or id; case doesn't count. `open_only`: issued, partially paid or overdue.
+        """
+        conditions = ["tenant_id = %(tenant)s"]
+        if open_only:
+            conditions.append(_OPEN)
+        if user_id is not None:
+            conditions.append("user_id = %(user)s")
+        if search:
+            conditions.append(_MATCHES)
+        matching = f"invoices WHERE {' AND '.join(conditions)}"
+        wanted = {"tenant": tenant_id, "user": user_id, "search": (search or "").lower()}
+        total = await self._value(f"SELECT count(*) FROM {matching}", **wanted)  # noqa: S608 (our own words only)
+        page = f"{matching} {_NEWEST_FIRST} OFFSET %(offset)s"
+        found = await self._rows(Invoice, page, **wanted, limit=limit, offset=offset)
+        return await self._listed(tenant_id, found), total
+
+    async def payments_of_invoice(self, tenant_id: str, invoice_id: Id) -> list[Payment]:
+        """In the order in which the money came."""
+        return await self._rows(Payment, _PAYMENTS, tenant=tenant_id, invoice=invoice_id)
+
+    async def journal_of_invoice(
+        self, tenant_id: str, invoice_id: Id, *, limit: int, offset: int
+    ) -> tuple[list[JournalRow], int]:
+        """A page of the entries about an invoice, the newest first, and how many there are."""
+        about = {"tenant": tenant_id, "invoice": invoice_id}
+        total = await self._value(f"SELECT count(*) FROM {_OF_INVOICE}", **about)  # noqa: S608
+        page = f"{_OF_INVOICE} ORDER BY seq DESC LIMIT %(limit)s OFFSET %(offset)s"
+        return await self._rows(JournalRow, page, **about, limit=limit, offset=offset), total
+
+    async def billing_run(self, tenant_id: str, run_id: Id) -> BillingRun | None:
+        return await self._one(BillingRun, tenant_id, run_id)
+
+    async def _listed(self, tenant_id: str, invoices: list[Invoice]) -> list[Listed]:
+        beside = await self._value(
+            _BESIDE,
+            tenant=tenant_id,
+            users=[invoice.user_id for invoice in invoices],
+            subscriptions=[invoice.subscription_id for invoice in invoices],
+        )
+        return [
+            Listed(invoice=invoice, subscription_number=shown.number, user_email=shown.email)
+            for invoice, shown in zip(invoices, decoder(_Beside).decode(beside), strict=True)
+        ]
+
+    async def _one(self, kind: type[E], tenant_id: str, entity_id: Id) -> E | None:
+        rows = await self._rows(kind, f"{kind.table} WHERE tenant_id = %(tenant)s AND id = %(id)s", tenant=tenant_id,
+                                id=entity_id)  # fmt: skip
+        return rows[0] if rows else None
+
+    async def _rows(self, kind: type[S], rest: str, **params: object) -> list[S]:
+        return decoder(kind).decode(await self._value(select_json(kind, rest), **params))
+
+    async def _value(self, sql: str, **params: object) -> Any:
+        async with unavailable():
+            return await self._pool.fetch_value(sql, params)
