@@ -1,9 +1,9 @@
 """One call of an operation, parsed and authenticated: all that a handler sees of HTTP."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -21,9 +21,21 @@ from decabilld.messages.decision import Command
 
 LONGEST_IDEMPOTENCY_KEY = 255
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
-_encoder = msgspec.json.Encoder(decimal_format="number")
+encode = msgspec.json.Encoder(decimal_format="number").encode
+"""The only JSON writer of answers: decimals become exact numbers."""
 
+D = TypeVar("D", bound="Dated")
 View = Callable[[Any], object]
+
+
+class Dated(Protocol):
+    """An entity that lists are ordered by."""
+
+    @property
+    def id(self) -> Id: ...
+
+    @property
+    def created_at(self) -> datetime: ...
 
 
 class Call:
@@ -79,6 +91,12 @@ class Call:
         """The tenant's time."""
         return self.deps.tenants.now(self.tenant_id)
 
+    def page_of(self, found: Iterable[D]) -> list[D]:
+        """The page that the query asks for, newest first."""
+        offset: int = self.query["offset"]
+        newest_first = sorted(found, key=lambda one: (one.created_at, one.id), reverse=True)
+        return newest_first[offset : offset + self.query["limit"]]
+
     async def tell(self, command: Command, *, timeout_seconds: float = ASK_SECONDS) -> Any:
         """The actor's reply to a command, without an idempotency key."""
         return await self.deps.tenants.ask(
@@ -89,7 +107,7 @@ class Call:
         """The answer that `view` makes of the actor's reply; with an Idempotency-Key the same one each time."""
 
         def render(reply: object) -> tuple[int, bytes]:
-            return self.operation.status, _encoder.encode(view(reply))
+            return self.operation.status, encode(view(reply))
 
         reply = await self.deps.tenants.ask(
             self.tenant_id,
@@ -104,7 +122,7 @@ class Call:
 
     def answer(self, shown: object) -> web.Response:
         """The operation's answer; `shown` is what a view made."""
-        return json_response(self.operation.status, _encoder.encode(shown))
+        return json_response(self.operation.status, encode(shown))
 
     def answer_pdf(self, content: bytes, name: str) -> web.Response:
         headers = {"Content-Type": "application/pdf", "Content-Disposition": f'attachment; filename="{name}.pdf"'}

@@ -1,9 +1,21 @@
 """What the operator sees: runs of billing, the audit log."""
 
+from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import BillingRun, Timetable
+from decabilld.domain.ids import id_of
 from decabilld.domain.journal import JournalRow
+from decabilld.domain.money import to_decimal
 from decabilld.http.views.wire import instant
-from decabilld.ids import id_of
+
+
+def summary_view(state: TenantState, currency: str) -> dict[str, object]:
+    """The tenant's running totals: what is owed gross, what is not invoiced yet net."""
+    return {
+        "activeSubscriptionsCount": state.tally("subscriptions_active"),
+        "openOverdueCount": state.tally("invoices_open"),
+        "openOverdueTotal": to_decimal(state.tally(f"open_minor:{currency}"), currency),
+        "unbilledTotal": to_decimal(state.tally(f"unbilled_minor:{currency}"), currency),
+    }
 
 
 def bill_now_view(run: BillingRun) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Invoices on the wire, in a list and in full."""
 
-from decabilld.domain.entities import Invoice, InvoiceLine, PaymentAttempt, TaxGroup
+from decabilld.domain.entities import Invoice, InvoiceLine, PaymentAttempt, Position, TaxGroup, User
 from decabilld.domain.invoices import can_pay
 from decabilld.domain.money import to_decimal
 from decabilld.domain.policy import BillingPolicy
@@ -51,6 +51,18 @@ def admin_invoice_view(
 
 def admin_invoice_detail_view(invoice: Invoice, user_email: str | None, policy: BillingPolicy) -> dict[str, object]:
     return {**invoice_detail_view(invoice, policy), "userId": invoice.user_id, "userEmail": user_email}
+
+
+def invoices_summary_view(
+    user: User, owed: list[Invoice], unbilled: list[Position], currency: str
+) -> dict[str, object]:
+    """`owed` are open invoices, shown gross; `unbilled` open positions, shown net."""
+    return {
+        "openOverdueCount": len(owed),
+        "openOverdueTotal": to_decimal(sum(invoice.balance_minor for invoice in owed), currency),
+        "billingDayOfMonth": user.billing_day,
+        "unbilledTotal": to_decimal(sum(position.net_minor for position in unbilled), currency),
+    }
 
 
 def payment_view(attempt: PaymentAttempt) -> dict[str, object]:

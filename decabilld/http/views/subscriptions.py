@@ -2,6 +2,7 @@
 
 from decabilld.actors.tenant.indexes import subscription_due
 from decabilld.domain.entities import Subscription, SubscriptionItem, UsageRecord
+from decabilld.domain.money import to_decimal
 from decabilld.http.views.wire import instant, instant_or_none
 
 
@@ -36,3 +37,17 @@ def item_view(item: SubscriptionItem) -> dict[str, object]:
 
 def usage_record_view(record: UsageRecord) -> dict[str, object]:
     return {"id": record.id}
+
+
+def usage_summary_view(subscription: Subscription, records: list[UsageRecord]) -> dict[str, object]:
+    """`records` are those that no charge has taken yet. A subscription that has not begun shows its making."""
+    cost_minor = sum(record.cost_minor for record in records)
+    return {
+        "subscriptionId": subscription.id,
+        "periodStart": instant(subscription.period_start or subscription.created_at),
+        "periodEnd": instant(subscription.period_end or subscription.created_at),
+        "usagePayload": {
+            "recordCount": len(records),
+            "totalCost": to_decimal(cost_minor, subscription.terms.currency),
+        },
+    }
