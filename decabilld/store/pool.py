@@ -1,8 +1,8 @@
 """Sessions with PostgreSQL: a dedicated `Connection` (one per tenant actor) and a `Pool` of them for readers.
 
 Owns time-outs, cancellation and the health of connections; knows no table. aiopg is touched only here, as it needs
-guarding: it turns a cancel by the *server* into CancelledError, polls a dead idle socket without end, and its pool
-forgets its waiters when a broken connection comes back. Hence `_Session`, and a pool of a semaphore and a stack.
+guarding: a cancel by the *server* it raises as CancelledError, closing a connection twice takes away another's socket,
+and its pool leaves waiters asleep when a broken connection comes back. Hence `_Session`, and a pool of our own.
 """
 
 import asyncio
@@ -28,13 +28,6 @@ WAITERS_PER_CONNECTION = 64
 
 class _Session(AiopgConnection):
     """An aiopg connection that tells the truth about how a statement ended."""
-
-    @staticmethod
-    def _ready(weak_self: Any) -> None:
-        AiopgConnection._ready(weak_self)
-        session = weak_self()
-        if session is not None and session.raw.closed:
-            session.close()  # else the loop polls the dead socket without end
 
     def _close(self) -> None:
         super()._close()
@@ -209,7 +202,7 @@ class Pool:
     def _take_idle(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if connection.idle:
+            if not connection.closed:
                 return connection
         return None
 

@@ -135,12 +135,8 @@ async def test_idle_connection_that_the_server_closes_is_noticed_without_burning
     assert time.process_time() - burnt < 0.1
 
 
-async def test_closing_twice_leaves_the_next_connection_its_socket(
-    postgres_dsn: str, connection: Connection, admin: Connection
-) -> None:
-    ((pid,),) = await connection.execute(PID)
-    await admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
-    await asyncio.sleep(0.1)
+async def test_closing_twice_leaves_the_next_connection_its_socket(postgres_dsn: str, connection: Connection) -> None:
+    await connection.close()
     successor = await connect(postgres_dsn, statement_timeout_ms=1_000)  # gets the file descriptor that became free
     await connection.close()
     assert await successor.execute("SELECT 1") == [(1,)]
@@ -260,10 +256,25 @@ async def test_caller_cancelled_in_the_queue_or_in_a_query_costs_the_pool_nothin
     await pool.close()
 
 
-async def test_connection_with_an_open_transaction_is_not_reused(postgres_dsn: str) -> None:
+async def test_connection_with_an_open_transaction_is_closed_when_it_comes_back(
+    postgres_dsn: str, admin: Connection
+) -> None:
     pool = await Pool.open(postgres_dsn, size=1)
     async with pool.acquire() as connection:
-        await connection.execute("BEGIN")
         ((pid,),) = await connection.execute(PID)
-    assert await pool.fetch_value(PID) != pid
+        await connection.execute("BEGIN")
+
+    async def is_gone() -> bool:
+        return not await admin.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,))
+
+    await soon(is_gone)
+    assert await pool.fetch_value("SELECT 1") == 1
+    await pool.close()
+
+
+async def test_connection_that_died_in_the_pool_is_not_lent(postgres_dsn: str, admin: Connection) -> None:
+    pool = await Pool.open(postgres_dsn, size=1)
+    await admin.execute("SELECT pg_terminate_backend(%s)", (await pool.fetch_value(PID),))
+    await asyncio.sleep(0.1)
+    assert await pool.fetch_value("SELECT 1") == 1
     await pool.close()
