@@ -124,9 +124,7 @@ def many(count: int) -> list[Item]:
     ]
 
 
-_HOSTILE = (
-    'O\'Brien <b>&amp; "Co"</b> \x00\x0b\ud800\ufffe 東京 서울 😀👩‍💻 العربية ไทย \u202eevil\u202c e\u0301 ∑\ue000'
-)
+_HOSTILE = 'O\'Brien <b>&amp; "Co"</b> \x00\x0b\ufffe 東京 서울 😀👩‍💻 العربية ไทย \u202eevil\u202c e\u0301 ∑\ue000'
 
 SHAPES: dict[str, Invoice] = {
     "one line": invoice(),

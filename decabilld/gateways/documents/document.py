@@ -197,9 +197,7 @@ def _taxes(invoice: Invoice) -> tuple[Tax, ...]:
 
 def _terms(invoice: Invoice, kind: Kind, *, payable: bool) -> str:
     if kind == "credit_note":
-        return (
-            f"This cancels invoice {invoice.number} of {invoice.issue_date} in full. Nothing is to be paid for either."
-        )
+        return "Nothing is to be paid, neither for this credit note nor for the invoice that it cancels."
     if not payable:
         return "Nothing is to be paid."
     return f"Payable by {invoice.due_date}." if invoice.due_date else "Payable on receipt."
