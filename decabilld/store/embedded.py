@@ -64,6 +64,7 @@ class EmbeddedPostgres:
 
     async def start(self) -> None:
         """Return when it takes connections, after recovery if there is any to do. Raises HomeInUse, PostgresFailed."""
+        assert self._process is None, "already started: its own server would pass for an orphan"
         self._home.lock()
         try:
             await self._launch()
