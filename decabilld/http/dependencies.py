@@ -1,65 +1,25 @@
 """What the HTTP edge is given: settings, the tenants, and what it needs of rooms that it may not enter."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from decabilld.actors.registry import Tenants
 from decabilld.clock import Clock
-from decabilld.domain.entities import BillingRun, Id, Invoice, Subscription, User
-from decabilld.domain.journal import JournalRow
+from decabilld.domain.entities import Invoice
 from decabilld.domain.policy import BillingPolicy
 from decabilld.http.auth import Tokens
 from decabilld.http.passwords import Passwords
 from decabilld.http.principal import Authenticator
 from decabilld.messages.commands import ApplyPaymentEvent
+from decabilld.store.readers import Readers
 
 
 class Documents(Protocol):
     async def document(self, invoice: Invoice, kind: Literal["invoice", "credit_note"], tenant: str) -> bytes:
         """The PDF as kept, or made again. Raises Unavailable."""
         ...
-
-
-class Listed(Struct, frozen=True, kw_only=True):
-    """An invoice in a list of the operator's, with what is shown beside it."""
-
-    invoice: Invoice
-    subscription_number: str | None
-    user_email: str | None
-
-
-class Readers(Protocol):
-    """Lists and closed things, read from the database; newest first. All raise Unavailable when it is away."""
-
-    async def users(self, tenant_id: str, *, limit: int, offset: int) -> list[User]: ...
-
-    async def subscription(self, tenant_id: str, subscription_id: Id) -> Subscription | None: ...
-
-    async def subscriptions_of_user(
-        self, tenant_id: str, user_id: Id, *, limit: int, offset: int
-    ) -> list[Subscription]: ...
-
-    async def subscription_numbers(self, tenant_id: str, subscription_ids: Iterable[Id]) -> dict[Id, str]: ...
-
-    async def invoice(self, tenant_id: str, invoice_id: Id) -> Invoice | None: ...
-
-    async def invoices_of_subscription(self, tenant_id: str, subscription_id: Id, *, limit: int) -> list[Invoice]:
-        """Those with a line of the subscription, without drafts."""
-        ...
-
-    async def invoices(
-        self, tenant_id: str, *, search: str | None, user_id: Id | None, open_only: bool, limit: int, offset: int
-    ) -> tuple[list[Listed], int]:
-        """A page of all invoices, drafts too, and how many there are. `search`: part of number, email or name."""
-        ...
-
-    async def billing_run(self, tenant_id: str, run_id: Id) -> BillingRun | None: ...
-
-    async def journal_of_invoice(
-        self, tenant_id: str, invoice_id: Id, *, limit: int, offset: int
-    ) -> tuple[list[JournalRow], int]: ...
 
 
 class HttpSettings(Struct, frozen=True, kw_only=True):

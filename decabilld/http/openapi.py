@@ -141,6 +141,7 @@ def _teach(converter: Any) -> None:
             converter.map_to_openapi_type(kind, *kind.wire)
     converter.add_attribute_function(_component)
     converter.add_attribute_function(_exclusive_limits)
+    converter.add_attribute_function(_limits_in_words)
 
 
 def _component(_: Any, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
@@ -159,3 +160,15 @@ def _exclusive_limits(_: Any, field: fields.Field[Any], ret: dict[str, Any]) -> 
             if limit.max is not None and not limit.max_inclusive:
                 ret["exclusiveMaximum"] = ret.pop("maximum")
     return {}
+
+
+def _limits_in_words(_: Any, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+    """The contract's comparison can't read a limit that stands beside null, nor one of a list's items."""
+    if isinstance(field, fields.List):
+        ret["items"].pop("maxLength", None)
+    if not field.allow_none:
+        return {}
+    if {"minimum", "minLength"} & ret.keys():
+        return {"default": None}
+    longest = ret.pop("maxLength", None)
+    return {} if longest is None else {"description": f"At most {longest} characters."}

@@ -111,12 +111,16 @@ async def resume_subscription(call: Call) -> web.Response:
     auth=Auth.CUSTOMER,
     tag=TAG,
     summary="List what is provisioned",
-    description="The items of a subscription that are not released yet.",
+    description="The items of a subscription, the oldest first; of an ended one those that it had.",
     answer=[subscriptions.SubscriptionItemResponseSchema],
 )
 async def list_subscription_items(call: Call) -> web.Response:
     subscription = await own_subscription(call)
-    return call.answer([item_view(item) for item in call.state.find(ITEMS_OF_SUBSCRIPTION, subscription.id)])
+    if subscription.live:
+        items = sorted(call.state.find(ITEMS_OF_SUBSCRIPTION, subscription.id), key=lambda item: item.id)
+    else:
+        items = await call.deps.readers.items_of_subscription(call.tenant_id, subscription.id)
+    return call.answer([item_view(item) for item in items])
 
 
 async def own_subscription(call: Call) -> Subscription:

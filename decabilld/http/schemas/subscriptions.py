@@ -5,7 +5,17 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates
 
 from decabilld.http.schemas.base import Answer, KeptAsSent, Request
-from decabilld.http.schemas.fields import PROSE_LENGTH, Choice, Count, Flag, FreeObject, Id, Instant, Text, Tuple
+from decabilld.http.schemas.fields import (
+    PROSE_LENGTH,
+    Amount,
+    Choice,
+    Flag,
+    FreeObject,
+    Id,
+    Instant,
+    Text,
+    Tuple,
+)
 
 STATUSES = ("active", "pending_backorder", "pending_cancel", "canceled")
 LONGEST_KEY = 20_000
@@ -13,7 +23,7 @@ LONGEST_KEY = 20_000
 
 class SmtpConfig(KeptAsSent):
     host = Text(allow_none=True)
-    port = Count(1, 65_535, allow_none=True)
+    port = Amount(allow_none=True)
     user = Text(allow_none=True)
     password = Text(1024, allow_none=True)
     from_ = Text(allow_none=True, data_key="from")
@@ -47,11 +57,11 @@ class RequestedConfigSchema(KeptAsSent):
     authentication_method = Text(allow_none=True)
     static_api_key = Text(1024, allow_none=True)
     disable_signup = Flag(allow_none=True)
-    smtp = fields.Nested(SmtpConfig, allow_none=True)
-    keycloak = fields.Nested(KeycloakConfig, allow_none=True)
+    smtp = fields.Nested(SmtpConfig)
+    keycloak = fields.Nested(KeycloakConfig)
     hetzner_api_token = Text(1024, allow_none=True)
     digitalocean_api_token = Text(1024, allow_none=True)
-    git = fields.Nested(GitConfig, allow_none=True)
+    git = fields.Nested(GitConfig)
     cursor_api_key = Text(1024, allow_none=True)
 
 
