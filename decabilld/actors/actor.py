@@ -119,7 +119,7 @@ class TenantActor:
             try:
                 await self._start()
                 pause = RESTART_SECONDS_MIN
-                while not self._stopping or len(self._mailbox):
+                while len(self._mailbox) or not self._stopping:
                     self._in_flight = await self._mailbox.drain(BATCH_MAX)
                     await self._turn(self._in_flight)
                     self._in_flight = ()

@@ -395,6 +395,8 @@ class PaymentAttempt(Entity, frozen=True, kw_only=True, gc=False):
     status: AttemptStatus
     session_id: str | None = None
     checkout_url: str | None = None
+    customer_email: str | None = None
+    """As first told to the processor: asked again, an attempt must be asked for in the same words."""
     expires_at: datetime | None = None
     failure: str | None = None
     created_at: datetime

@@ -71,6 +71,10 @@ class PaymentProviderFailed(Refusal):
     code = "PAYMENT_PROVIDER_FAILED"
 
 
+class PaymentProviderUnreachable(PaymentProviderFailed):
+    """The connection failed, so what was asked for may have happened all the same."""
+
+
 class PaymentProviderTimedOut(Refusal):
     """The payment processor did not answer in time (gateway time-out)."""
 

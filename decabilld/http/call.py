@@ -15,6 +15,7 @@ from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import Id
 from decabilld.domain.refusals import Invalid
 from decabilld.http.dependencies import Dependencies
+from decabilld.http.middlewares import CORRELATION_ID
 from decabilld.http.operation import Operation
 from decabilld.http.principal import Principal
 from decabilld.messages.decision import Command
@@ -64,7 +65,7 @@ class Call:
     ) -> None:
         self.request, self.operation, self.deps = request, operation, deps
         self.tenant_id, self._principal = tenant_id, principal
-        self.correlation_id: str = request["correlation_id"]
+        self.correlation_id = request[CORRELATION_ID]
         self.ids: dict[str, Id] = {}
         self.query: dict[str, Any] = {}
         self.body: dict[str, Any] = {}

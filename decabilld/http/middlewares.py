@@ -12,6 +12,7 @@ from decabilld.http.errors import response_of
 SLOW_SECONDS = 0.5
 LONGEST_CORRELATION_ID = 128
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+CORRELATION_ID = web.RequestKey("correlation_id", str)
 _log = structlog.get_logger("http")
 
 
@@ -21,7 +22,7 @@ async def frame(
 ) -> web.StreamResponse:
     """Every answer carries the correlation id; every failure becomes the contract's JSON."""
     started = time.monotonic()
-    correlation_id = request["correlation_id"] = _correlation_id(request)
+    correlation_id = request[CORRELATION_ID] = _correlation_id(request)
     structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
     try:
         response = await handler(request)

@@ -172,10 +172,11 @@ class ConfirmCheckoutOpened(Command, frozen=True, kw_only=True):
 
 
 class ConfirmCheckoutFailed(Command, frozen=True, kw_only=True):
-    """Outcome of `OpenCheckout`: no session was opened."""
+    """Outcome of `OpenCheckout`: no session that we know of. `in_doubt`: there may be one all the same."""
 
     attempt_id: Id
     reason: str
+    in_doubt: bool = False
     timed_out: bool = False
 
     def needs(self) -> tuple[Need, ...]:

@@ -19,7 +19,7 @@ from stripe.params.checkout import (
     SessionCreateParamsLineItemPriceData,
 )
 
-from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut
+from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut, PaymentProviderUnreachable
 
 # Telemetry would send latencies and our platform along, and keep an id file in the home directory.
 stripe.enable_telemetry = False
@@ -180,7 +180,9 @@ def _refusal(failure: Failure) -> PaymentProviderFailed | PaymentProviderTimedOu
     if isinstance(failure, TimeoutError):
         return PaymentProviderTimedOut("Stripe did not answer in time")
     if not isinstance(failure, stripe.StripeError) or isinstance(failure, stripe.APIConnectionError):
-        return PaymentProviderFailed("Stripe could not be reached")
+        return PaymentProviderUnreachable("Stripe could not be reached")
+    if _is_passing(failure):
+        return PaymentProviderUnreachable(failure.user_message or f"Stripe answered with status {failure.http_status}")
     if isinstance(failure, stripe.AuthenticationError | stripe.PermissionError):
         # Stripe's own sentence shows part of the key, and the customer can't act on it.
         return PaymentProviderFailed("Stripe refused the configured secret key")

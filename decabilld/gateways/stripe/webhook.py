@@ -10,7 +10,9 @@ import msgspec
 import stripe
 from msgspec import Struct
 
+from decabilld.domain.ids import id_of
 from decabilld.domain.refusals import Invalid
+from decabilld.messages.commands import ApplyPaymentEvent
 
 CHECKOUT_EVENTS = frozenset(
     {
@@ -126,4 +128,20 @@ def _read(wire: _Wire) -> StripeEvent:
         currency=session.currency.upper() if session.currency else None,
         payment_status=session.payment_status,
         payment_intent=session.payment_intent,
+    )
+
+
+def read_payment_event(raw: bytes, signature_header: str, *, secret: str) -> tuple[str | None, ApplyPaymentEvent]:
+    """A webhook's tenant, if it names one, and what to ask of it. Raises Invalid."""
+    event = parse_event(raw, signature_header, secret)
+    return event.tenant_id, ApplyPaymentEvent(
+        record_id=id_of("stripe_event", event.event_id),
+        event_id=event.event_id,
+        type=event.type,
+        outcome=event.outcome,
+        invoice_id=event.invoice_id,
+        attempt_id=event.attempt_id,
+        amount_minor=event.amount_minor,
+        currency=event.currency,
+        reference=event.payment_intent or event.session_id,
     )

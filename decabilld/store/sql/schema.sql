@@ -283,6 +283,7 @@ CREATE TABLE payment_attempts (
     status text NOT NULL CHECK (status IN ('opening', 'open', 'paid', 'expired', 'failed')),
     session_id text,
     checkout_url text,
+    customer_email text,
     expires_at timestamptz,
     failure text,
     created_at timestamptz NOT NULL,

@@ -42,7 +42,8 @@ def initiate_payment(state: TenantState, command: InitiatePayment, context: Cont
         if attempt.status == "open" and attempt.expires_at is not None and attempt.expires_at > context.wall:
             return Decision(reply=attempt)
         if attempt.status == "opening" and attempt.created_at + KEY_KEPT > context.wall:
-            return _ask_again(state, invoice, attempt, context)
+            return _ask_again(invoice, attempt, context)
+    profile, user = state.first(PROFILE_OF_USER, invoice.user_id), state.get(User, invoice.user_id)
     attempt = PaymentAttempt(
         id=context.new_id(),
         invoice_id=invoice.id,
@@ -50,10 +51,11 @@ def initiate_payment(state: TenantState, command: InitiatePayment, context: Cont
         amount_minor=invoice.balance_minor,
         currency=invoice.currency,
         status="opening",
+        customer_email=(profile and profile.email) or (user and user.email) or None,
         created_at=context.wall,
         updated_at=context.wall,
     )
-    return _open(state, invoice, attempt, context)
+    return _open(invoice, attempt)
 
 
 def confirm_checkout_opened(state: TenantState, command: ConfirmCheckoutOpened, context: Context) -> Decision:
@@ -74,11 +76,11 @@ def confirm_checkout_opened(state: TenantState, command: ConfirmCheckoutOpened, 
 
 
 def confirm_checkout_failed(state: TenantState, command: ConfirmCheckoutFailed, context: Context) -> Decision:
-    """Refused for good: the attempt failed. Timed out: a session may exist, so the attempt is kept and asked again."""
+    """Refused for good: the attempt failed. In doubt: a session may exist, so the attempt is kept and asked again."""
     attempt = _attempt(state, command.attempt_id)
-    status = "opening" if command.timed_out else "failed"
+    status = "opening" if command.in_doubt else "failed"
     failed = replace(attempt, status=status, failure=command.reason, updated_at=context.wall)
-    kind = "payment.checkout_timed_out" if command.timed_out else "payment.checkout_failed"
+    kind = "payment.checkout_in_doubt" if command.in_doubt else "payment.checkout_failed"
     entry = _entry(kind, command.reason, failed, level="warning")
     refusal: Refusal = (PaymentProviderTimedOut if command.timed_out else PaymentProviderFailed)(command.reason)
     return Decision(reply=refusal, changes=(failed,), entries=(entry,))
@@ -172,21 +174,20 @@ def _recorded(
     return Decision(reply=outcome, changes=(*changes, event), entries=(*entries, handled))
 
 
-def _ask_again(state: TenantState, invoice: Invoice, attempt: PaymentAttempt, context: Context) -> Decision:
+def _ask_again(invoice: Invoice, attempt: PaymentAttempt, context: Context) -> Decision:
     if attempt.failure is None:
         return Decision(reply=Deferred(attempt.id))
-    return _open(state, invoice, replace(attempt, failure=None, updated_at=context.wall), context)
+    return _open(invoice, replace(attempt, failure=None, updated_at=context.wall))
 
 
-def _open(state: TenantState, invoice: Invoice, attempt: PaymentAttempt, context: Context) -> Decision:
-    profile, user = state.first(PROFILE_OF_USER, invoice.user_id), state.get(User, invoice.user_id)
+def _open(invoice: Invoice, attempt: PaymentAttempt) -> Decision:
     effect = OpenCheckout(
         id=attempt.id,
         invoice_id=invoice.id,
         invoice_number=invoice.number or "",
         subscription_id=invoice.subscription_id,
         user_id=invoice.user_id,
-        customer_email=(profile and profile.email) or (user and user.email) or None,
+        customer_email=attempt.customer_email,
         amount_minor=attempt.amount_minor,
         currency=attempt.currency,
     )

@@ -1,0 +1,198 @@
+"""The command line: starts the daemon, and looks at or checks what it has, also beside a running one."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from decabilld import logs
+from decabilld.settings import Settings, SettingsError, load, variables
+
+T = TypeVar("T")
+EXIT_SETTINGS = 2
+EXIT_FAULT = 1
+
+env_file_option = click.option(
+    "--env-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of NAME=value lines; the environment comes first.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+
+
+def with_settings(env_file: Path | None) -> Settings:
+    """The settings, or an exit with what is wrong with them."""
+    try:
+        return load(env_file=env_file)
+    except SettingsError as error:
+        click.echo(f"decabilld: {error}", err=True)
+        sys.exit(EXIT_SETTINGS)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="decabilld")
+def main() -> None:
+    """A billing daemon: subscriptions, invoices and payments, in one process with one PostgreSQL.
+
+    \b
+    Example:
+      decabilld serve --env-file decabilld.env
+    """
+
+
+@main.command()
+@env_file_option
+def serve(env_file: Path | None) -> None:
+    """Run the daemon in the foreground until SIGTERM or SIGINT.
+
+    \b
+    Example:
+      PORT=3200 DECABILLD_DATA_DIR=./var decabilld serve
+    """
+    settings = with_settings(env_file)
+    logs.configure(settings.log_level, settings.log_format)
+    from decabilld.daemon import run
+
+    sys.exit(run(settings))
+
+
+@main.command("settings")
+@json_option
+def list_settings(*, as_json: bool) -> None:
+    """List every setting with its meaning and default.
+
+    \b
+    Example:
+      decabilld settings | less
+    """
+    rows = [{key: str(row[key]) for key in ("name", "meaning", "default")} for row in variables()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        default = "" if row["default"] in ("None", "()") else f" [{row['default']}]"
+        click.echo(f"{click.style(row['name'], bold=True)}{default}\n    {row['meaning']}")
+
+
+@main.command("check-config")
+@env_file_option
+def check_config(env_file: Path | None) -> None:
+    """Say whether the settings can be used; exit 2 and name each fault otherwise.
+
+    \b
+    Example:
+      decabilld check-config --env-file decabilld.env
+    """
+    settings = with_settings(env_file)
+    missing = settings.policy().issuer_missing
+    click.echo("The settings can be used.")
+    if missing:
+        click.echo(f"No invoice can be issued before these are set: {', '.join(missing)}")
+
+
+@main.command()
+@env_file_option
+@click.option("--plan", is_flag=True, help="Only say what would be applied.")
+def migrate(env_file: Path | None, *, plan: bool) -> None:
+    """Bring the database to this version's schema; `serve` does so by itself.
+
+    \b
+    Example:
+      decabilld migrate --plan
+    """
+    from decabilld.store import migrations
+
+    async def work(connection: Any) -> list[str]:
+        return await (migrations.pending(connection) if plan else migrations.migrate(connection))
+
+    names = on_database(with_settings(env_file), work)
+    word = "pending" if plan else "applied"
+    click.echo("\n".join(f"{word}: {name}" for name in names) or "Nothing to apply.")
+
+
+@main.command("verify-journal")
+@env_file_option
+@click.option("--tenant", help="Only this tenant; default: all.")
+@json_option
+def verify_journal(env_file: Path | None, tenant: str | None, *, as_json: bool) -> None:
+    """Check the journal's chain of hashes, beside a running daemon or without one; exit 1 if it is broken.
+
+    \b
+    Example:
+      decabilld verify-journal --tenant default
+    """
+    from decabilld.store import journal
+
+    settings = with_settings(env_file)
+    tenants = (tenant,) if tenant else settings.tenants
+
+    async def work(connection: Any) -> list[dict[str, Any]]:
+        found = []
+        for tenant_id in tenants:
+            result = await journal.verify(connection, tenant_id)
+            fault = None if result.fault is None else {"seq": result.fault.seq, "what": result.fault.what}
+            found.append({"tenant": tenant_id, "entries": result.rows, "fault": fault})
+        return found
+
+    results = on_database(settings, work)
+    if as_json:
+        click.echo(json.dumps(results, indent=2))
+    else:
+        for row in results:
+            fault = row["fault"]
+            verdict = "sound" if fault is None else f"BROKEN at entry {fault['seq']}: {fault['what']}"
+            click.echo(f"{row['tenant']}: {row['entries']} entries, {verdict}")
+    sys.exit(EXIT_FAULT if any(row["fault"] for row in results) else 0)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of YAML.")
+def openapi(*, as_json: bool) -> None:
+    """Print the OpenAPI document that this version serves.
+
+    \b
+    Example:
+      decabilld openapi > openapi.yaml
+    """
+    from decabilld.http.app import all_operations
+    from decabilld.http.openapi import as_yaml, openapi_document
+
+    document = openapi_document(all_operations())
+    click.echo(json.dumps(document, indent=2) if as_json else as_yaml(document).decode())
+
+
+def on_database(settings: Settings, work: Callable[[Any], Any]) -> Any:
+    """The result of `work(connection)` on the daemon's database: a running one, else started for as long as needed."""
+    from decabilld.store.embedded import EmbeddedPostgres, read_dsn
+    from decabilld.store.errors import DatabaseError, PostgresFailed
+    from decabilld.store.pool import connect
+
+    async def connected(dsn: str) -> Any:
+        connection = await connect(dsn, statement_timeout_ms=600_000)
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    async def run() -> Any:
+        home = settings.data_path / "postgres"
+        dsn = settings.external_dsn or read_dsn(home)
+        if dsn is not None:
+            return await connected(dsn)
+        postgres = EmbeddedPostgres(home, max_connections=20)
+        await postgres.start()
+        try:
+            return await connected(postgres.dsn)
+        finally:
+            await postgres.stop()
+
+    logs.configure("warning", "text")
+    try:
+        return asyncio.run(run())
+    except (DatabaseError, PostgresFailed) as error:
+        click.echo(f"decabilld: {error}", err=True)
+        sys.exit(EXIT_FAULT)

@@ -1,0 +1,260 @@
+"""The composition root: builds the parts, starts them in order, stops them in reverse. Only it knows everybody."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from decabilld import keys
+from decabilld.actors.ports import Unavailable
+from decabilld.actors.registry import Tenants
+from decabilld.clock import Clock, system_clock
+from decabilld.domain.entities import Invoice, User
+from decabilld.gateways.documents.renderer import DocumentRenderer, RenderingFailed
+from decabilld.gateways.documents.storage import DocumentStorage
+from decabilld.gateways.runners import Effects
+from decabilld.http.app import create_app
+from decabilld.http.auth import ApiKeyAuthenticator, Tokens, UserAuthenticator
+from decabilld.http.dependencies import Dependencies, HttpSettings
+from decabilld.http.passwords import Passwords
+from decabilld.http.principal import Authenticator
+from decabilld.ids import new_id
+from decabilld.messages.commands import ApplyPaymentEvent
+from decabilld.settings import Settings, SettingsError
+from decabilld.store.embedded import EmbeddedPostgres
+from decabilld.store.errors import DatabaseError, HomeInUse, PostgresFailed
+from decabilld.store.migrations import migrate
+from decabilld.store.pool import Pool, connect
+from decabilld.store.readers import Readers
+from decabilld.store.tenant_store import PostgresTenantStore
+from decabilld.tasks import spawn
+
+if TYPE_CHECKING:
+    from decabilld.gateways.stripe.checkout import StripeCheckout
+
+STOP_SECONDS = 5.0
+SPARE_CONNECTIONS = 12
+"""Of our own PostgreSQL, over one a tenant and the readers': for commands beside the daemon, and for administrators."""
+_log = structlog.get_logger("daemon")
+
+
+class Daemon:
+    """The running whole. `http_port` and `websocket_port` are those really taken (port 0 takes any)."""
+
+    def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
+        self.settings, self._clock = settings, clock
+        self.http_port = self.websocket_port = 0
+        self.database_down: str | None = None
+        self.dsn = ""
+        self.first_run = False
+        self._parts = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Everything up and every tenant loaded. Raises what went wrong, with what was started stopped again."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._parts.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """In reverse: no new work, turns finished, replies sent, database stopped."""
+        _log.info("stopping")
+        await self._parts.aclose()
+        _log.info("stopped")
+
+    async def _start(self) -> None:
+        settings, parts = self.settings, self._parts
+        # Others may pass, not look: as root, the database's unprivileged user must reach its own part of it.
+        settings.data_path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self.dsn = await self._database()
+        pool = await Pool.open(self.dsn, size=settings.db_read_connections)
+        parts.push_async_callback(pool.close)
+        readers = Readers(pool)
+        renderer = DocumentRenderer(settings.billing_timezone)
+        parts.push_async_callback(renderer.close)
+        documents = DocumentStorage(settings.documents_path, renderer.render)
+        tenants = self._tenants(pool, readers, documents)
+        await self._edges(readers, documents, tenants)
+        tenants.start()
+        parts.push_async_callback(tenants.stop, STOP_SECONDS)
+        await self._loaded(tenants)
+        # What is loaded stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+
+    async def _database(self) -> str:
+        settings = self.settings
+        dsn = settings.external_dsn
+        if dsn is None:
+            connections = len(settings.tenants) + settings.db_read_connections + SPARE_CONNECTIONS
+            postgres = EmbeddedPostgres(settings.data_path / "postgres", max_connections=connections)
+            await postgres.start()
+            self._parts.push_async_callback(postgres.stop)
+            watch = spawn(postgres.watch(self._on_database_down, self._on_database_up), name="watch postgres")
+            self._parts.push_async_callback(_cancelled, watch)
+            dsn = postgres.dsn
+        connection = await connect(dsn, statement_timeout_ms=600_000)
+        try:
+            applied = await migrate(connection)
+        finally:
+            await connection.close()
+        if applied:
+            _log.info("database_migrated", migrations=applied)
+        return dsn
+
+    def _on_database_down(self) -> None:
+        self.database_down = "the database is down"
+
+    def _on_database_up(self) -> None:
+        self.database_down = None
+
+    def _tenants(self, pool: Pool, readers: Readers, documents: DocumentStorage) -> Tenants:
+        settings, owner = self.settings, new_id()
+        effects = Effects(
+            readers.invoice,
+            documents,
+            self._stripe(),
+            success_url=settings.checkout_success_url,
+            cancel_url=settings.checkout_cancel_url,
+        )
+        return Tenants(
+            settings.tenants,
+            store_of=lambda tenant_id: PostgresTenantStore(self.dsn, tenant_id, owner, pool),
+            runners=effects.runners,
+            clock=self._clock,
+            policy=settings.policy(),
+        )
+
+    def _stripe(self) -> "StripeCheckout | None":
+        settings = self.settings
+        if settings.stripe_secret_key is None:
+            return None
+        # Imported only where it is configured: the SDK costs 0.3 s and 40 MB.
+        from decabilld.gateways.stripe.checkout import StripeCheckout
+
+        stripe = StripeCheckout(settings.stripe_secret_key, settings.stripe_api_base)
+        self._parts.push_async_callback(stripe.close)
+        return stripe
+
+    async def _edges(self, readers: Readers, documents: DocumentStorage, tenants: Tenants) -> None:
+        settings = self.settings
+        passwords = Passwords()
+        self._parts.callback(passwords.close)
+        tokens = Tokens(keys.jwt_secret(settings), self._clock)
+        app = create_app(
+            Dependencies(
+                settings=HttpSettings(
+                    tenant_ids=frozenset(settings.tenants),
+                    tenants_allow_default=settings.tenants_allow_default,
+                    max_body_bytes=settings.max_body_bytes,
+                    authentication_method="api-key" if settings.authentication == "api-key" else "users",
+                    disable_signup=settings.disable_signup,
+                    confirmation_code_ttl_minutes=settings.confirmation_code_ttl_minutes,
+                    code_key=keys.code_key(settings),
+                    test_clock=settings.test_clock,
+                ),
+                policy=settings.policy(),
+                tenants=tenants,
+                readers=readers,
+                authenticator=self._authenticator(tokens, tenants),
+                tokens=tokens,
+                passwords=passwords,
+                documents=Documents(documents),
+                clock=self._clock,
+                not_ready=lambda: self._not_ready(tenants),
+                read_payment_event=self._payment_events(),
+            )
+        )
+        self.http_port = await self._serve(app, settings.port)
+
+    def _authenticator(self, tokens: Tokens, tenants: Tenants) -> Authenticator:
+        settings = self.settings
+        if settings.authentication == "api-key":
+            return ApiKeyAuthenticator(settings.static_api_key or "", settings.static_api_key_tenant_id)
+        return UserAuthenticator(tokens, tenants)
+
+    def _payment_events(self) -> Callable[[bytes, str], tuple[str | None, ApplyPaymentEvent]] | None:
+        secret = self.settings.stripe_webhook_secret
+        if secret is None:
+            return None
+        from decabilld.gateways.stripe.webhook import read_payment_event
+
+        return partial(read_payment_event, secret=secret)
+
+    def _not_ready(self, tenants: Tenants) -> str | None:
+        waiting = [f"tenant {tenant_id}: {reason}" for tenant_id, reason in tenants.not_ready().items()]
+        return self.database_down or "; ".join(waiting) or None
+
+    async def _serve(self, app: web.Application, port: int) -> int:
+        """Open a site for `app`; the port it has got."""
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_SECONDS)
+        await runner.setup()
+        self._parts.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, self.settings.host, port, backlog=1024, reuse_address=True).start()
+        return int(runner.addresses[0][1])
+
+    async def _loaded(self, tenants: Tenants) -> None:
+        """Wait until every tenant can answer."""
+        while tenants.not_ready():  # noqa: ASYNC110 (several actors, any of which may go down again)
+            await asyncio.sleep(0.01)
+        self.first_run = not any(tenants.published(tenant_id).all(User) for tenant_id in tenants.ids)
+
+
+class Documents:
+    """Documents for the HTTP edge, whose word for "not now" is Unavailable."""
+
+    def __init__(self, storage: DocumentStorage) -> None:
+        self._storage = storage
+
+    async def document(self, invoice: Invoice, kind: Literal["invoice", "credit_note"], tenant: str) -> bytes:
+        try:
+            return await self._storage.document(invoice, kind, tenant)
+        except (RenderingFailed, OSError) as error:
+            raise Unavailable(f"the document can't be made now: {error}") from error
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def run(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; the exit code."""
+    return uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> int:
+    daemon = Daemon(settings)
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    try:
+        await daemon.start()
+    except (DatabaseError, PostgresFailed, HomeInUse, SettingsError, OSError) as error:
+        _log.error("start_failed", reason=str(error))
+        return 1
+    print(greeting(daemon), flush=True)  # noqa: T201 (said to whoever started us, not logged)
+    await stop.wait()
+    await daemon.stop()
+    return 0
+
+
+def greeting(daemon: Daemon) -> str:
+    """The one line that says where the daemon listens, and how the first admin registers."""
+    settings = daemon.settings
+    api = f"http://{settings.host}:{daemon.http_port}/api"
+    line = f"decabilld listens on {api} (Socket.IO on port {daemon.websocket_port})."
+    if not daemon.first_run or settings.authentication != "users" or settings.disable_signup:
+        return line
+    body = '{"email": "you@example.com", "password": "..."}'
+    return f"{line} The first to register is the admin: curl {api}/auth/register --json '{body}'"

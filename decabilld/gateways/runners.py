@@ -1,0 +1,73 @@
+"""Who does which effect: one function each, from the effect to the command that reports its outcome."""
+
+from collections.abc import Awaitable, Callable
+
+from decabilld.actors.ports import Runners
+from decabilld.domain.entities import Id, Invoice
+from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut, PaymentProviderUnreachable
+from decabilld.gateways.documents.storage import DocumentStorage
+from decabilld.gateways.stripe.checkout import StripeCheckout
+from decabilld.messages.commands import ConfirmCheckoutFailed, ConfirmCheckoutOpened, ConfirmEffectDone
+from decabilld.messages.decision import Command, Effect
+from decabilld.messages.effects import OpenCheckout, RenderDocument
+
+FindInvoice = Callable[[str, Id], Awaitable[Invoice | None]]
+
+
+class Effects:
+    """`stripe` is None while online payment is not configured."""
+
+    def __init__(
+        self,
+        find_invoice: FindInvoice,
+        documents: DocumentStorage,
+        stripe: StripeCheckout | None,
+        *,
+        success_url: str,
+        cancel_url: str,
+    ) -> None:
+        self._find_invoice, self._documents, self._stripe = find_invoice, documents, stripe
+        self._success_url, self._cancel_url = success_url, cancel_url
+
+    @property
+    def runners(self) -> Runners:
+        return {RenderDocument: self.render_document, OpenCheckout: self.open_checkout}
+
+    async def render_document(self, tenant_id: str, effect: Effect) -> Command:
+        assert isinstance(effect, RenderDocument)
+        invoice = await self._find_invoice(tenant_id, effect.invoice_id)
+        assert invoice is not None, "the effect was written with its invoice, which is never deleted"
+        await self._documents.document(invoice, effect.document, tenant_id)
+        return ConfirmEffectDone()
+
+    async def open_checkout(self, tenant_id: str, effect: Effect) -> Command:
+        """Failures are outcomes, told to the customer at once; only a crash leads to another try by the outbox."""
+        assert isinstance(effect, OpenCheckout)
+        if self._stripe is None:
+            return ConfirmCheckoutFailed(attempt_id=effect.id, reason="Online payment is not configured any more")
+        try:
+            session = await self._stripe.open_session(
+                attempt_id=effect.id,
+                amount_minor=effect.amount_minor,
+                currency=effect.currency,
+                invoice_number=effect.invoice_number,
+                invoice_id=effect.invoice_id,
+                subscription_id=effect.subscription_id,
+                user_id=effect.user_id,
+                tenant_id=tenant_id,
+                customer_email=effect.customer_email,
+                success_url=self._success_url,
+                cancel_url=self._cancel_url,
+            )
+        except PaymentProviderUnreachable as failed:
+            return ConfirmCheckoutFailed(attempt_id=effect.id, reason=failed.message, in_doubt=True)
+        except PaymentProviderFailed as failed:
+            return ConfirmCheckoutFailed(attempt_id=effect.id, reason=failed.message)
+        except PaymentProviderTimedOut as late:
+            return ConfirmCheckoutFailed(attempt_id=effect.id, reason=late.message, in_doubt=True, timed_out=True)
+        return ConfirmCheckoutOpened(
+            attempt_id=effect.id,
+            session_id=session.session_id,
+            checkout_url=session.url,
+            expires_at=session.expires_at,
+        )

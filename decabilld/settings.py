@@ -1,0 +1,404 @@
+"""Every setting of the daemon, declared once: variable, meaning, default and what it may be.
+
+Owns reading them from the environment (or an env file) and nothing of what they do. Secrets may also come from a file
+named by `<NAME>_FILE`, or from one called like the variable in `$CREDENTIALS_DIRECTORY` (systemd's LoadCredential).
+"""
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from decabilld.domain.entities import Party
+from decabilld.domain.money import check_currency, to_minor
+from decabilld.domain.policy import BillingPolicy
+from decabilld.domain.refusals import Invalid
+
+HOUR_MS = 3_600_000
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+class SettingsError(Exception):
+    """One or more variables can't be used; the message names each and says what it may be."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _flag(value: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if value.lower() not in words:
+        raise ValueError("true or false")
+    return words[value.lower()]
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"\d{1,18}", value) or not low <= int(value) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def _decimal(high: int) -> Callable[[str], Decimal]:
+    def parse(value: str) -> Decimal:
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite() or not 0 <= number <= high:
+            raise ValueError(f"a decimal number from 0 to {high}, such as 19 or 8.1")
+        return number
+
+    return parse
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in words:
+            raise ValueError(f"one of: {', '.join(words)}")
+        return value
+
+    return parse
+
+
+def _zone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (OSError, ValueError, LookupError):
+        raise ValueError("an IANA time zone such as Europe/Berlin") from None
+
+
+def _clock_time(value: str) -> time:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError("a time of day HH:MM")
+    return time.fromisoformat(value)
+
+
+def _currency(value: str) -> str:
+    try:
+        check_currency(value)
+    except Invalid:
+        raise ValueError("an ISO 4217 currency code such as EUR") from None
+    return value
+
+
+def _country(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2}", value):
+        raise ValueError("a two-letter country code such as DE")
+    return value.upper()
+
+
+def _tenants(value: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    if not names or not all(_TENANT.fullmatch(name) for name in names):
+        raise ValueError("names of letters, digits, '.', '_' and '-', separated by commas")
+    return names
+
+
+def _namespace(value: str) -> str:
+    return "/" + value.strip("/")
+
+
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def _variable(
+    name: str, default: Any, meaning: str, parse: Callable[[str], Any] = _text, *, secret: bool = False
+) -> Any:
+    """A field read from the environment variable `name`."""
+    return dataclasses.field(
+        default=default, metadata={"name": name, "meaning": meaning, "parse": parse, "secret": secret}
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the operator has set. A field's metadata holds its variable's name, meaning and parser."""
+
+    environment: str = _variable("NODE_ENV", "development", "`production` refuses unsafe defaults",
+                                 _one_of("development", "test", "production"))  # fmt: skip
+    host: str = _variable("HOST", "127.0.0.1", "Address that both ports listen on; a proxy with TLS belongs in front")
+    port: int = _variable("PORT", 3200, "Port of the HTTP API; 0 takes a free one", _whole(0, 65_535))
+    websocket_port: int = _variable("WEBSOCKET_PORT", 8082, "Port of Socket.IO; 0 takes a free one", _whole(0, 65_535))
+    websocket_namespace: str = _variable("WEBSOCKET_NAMESPACE", "/billing", "Socket.IO namespace", _namespace)
+    websocket_cors_origin: tuple[str, ...] = _variable(
+        "WEBSOCKET_CORS_ORIGIN", (), "Origins that may open sockets, separated by commas; `*` for all", _list
+    )
+    status_poll_interval_ms: int = _variable(
+        "STATUS_POLL_INTERVAL", 15_000, "Milliseconds between dashboard snapshots unless the client says otherwise",
+        _whole(10_000, 120_000),
+    )  # fmt: skip
+    max_body_bytes: int = _variable("MAX_BODY_BYTES", 1_048_576, "Largest request body in bytes",
+                                    _whole(1_024, 104_857_600))  # fmt: skip
+    data_dir: Path | None = _variable(
+        "DECABILLD_DATA_DIR", None, "Directory of everything kept in files; default ./var, as root /var/lib/decabilld",
+        lambda value: Path(value).expanduser(),
+    )  # fmt: skip
+    log_level: str = _variable("LOG_LEVEL", "info", "debug, info, warning or error",
+                               _one_of("debug", "info", "warning", "error"))  # fmt: skip
+    log_format: str = _variable("LOG_FORMAT", "auto", "json, text, or auto: text on a terminal",
+                                _one_of("auto", "json", "text"))  # fmt: skip
+
+    tenants: tuple[str, ...] = _variable("TENANTS", ("default",), "Tenants that are served, separated by commas",
+                                         _tenants)  # fmt: skip
+    tenants_allow_default: bool = _variable(
+        "TENANTS_ALLOW_DEFAULT", True, "Whether a request without X-Tenant means the tenant `default`", _flag
+    )
+    test_clock: bool = _variable(
+        "TEST_CLOCK", False, "Lets admins move their tenant's time; never in production", _flag
+    )
+
+    authentication_method: str | None = _variable(
+        "AUTHENTICATION_METHOD", None, "users or api-key; default: api-key if STATIC_API_KEY is set, else users",
+        _one_of("users", "api-key"),
+    )  # fmt: skip
+    static_api_key: str | None = _variable("STATIC_API_KEY", None, "The key of api-key mode", secret=True)
+    static_api_key_tenant_id: str | None = _variable(
+        "STATIC_API_KEY_TENANT_ID", None, "The one tenant that the key opens; default: all"
+    )
+    jwt_secret: str | None = _variable(
+        "JWT_SECRET", None, "Signs tokens, at least 32 characters; default: made once and kept, but not in production",
+        secret=True,
+    )  # fmt: skip
+    encryption_key: str | None = _variable(
+        "ENCRYPTION_KEY", None, "32 bytes, base64 or hex; default: made once and kept, but not in production",
+        secret=True,
+    )  # fmt: skip
+    disable_signup: bool = _variable("DISABLE_SIGNUP", False, "Whether registering is refused", _flag)
+    confirmation_code_ttl_minutes: int = _variable(
+        "CONFIRMATION_CODE_TTL_MINUTES", 60, "Minutes until a code sent by mail expires", _whole(1, 10_080)
+    )
+
+    db_host: str | None = _variable("DB_HOST", None, "PostgreSQL server; unset: the daemon runs its own")
+    db_port: int = _variable("DB_PORT", 5432, "Its port", _whole(1, 65_535))
+    db_username: str = _variable("DB_USERNAME", "decabilld", "Its user")
+    db_password: str | None = _variable("DB_PASSWORD", None, "The user's password", secret=True)
+    db_database: str = _variable("DB_DATABASE", "decabilld", "Its database")
+    db_sslmode: str = _variable(
+        "DB_SSLMODE", "prefer", "How TLS is used, as libpq's sslmode",
+        _one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    )  # fmt: skip
+    db_read_connections: int = _variable("DB_READ_CONNECTIONS", 8, "Connections for lists and searches", _whole(1, 200))
+
+    billing_timezone: ZoneInfo = _variable("BILLING_TIMEZONE", ZoneInfo("UTC"),
+                                           "IANA zone of billing days, periods and dates", _zone)  # fmt: skip
+    billing_currency: str = _variable("BILLING_CURRENCY", "EUR", "ISO 4217 code of what is sold and billed", _currency)
+    billing_tax_rate_standard: Decimal = _variable(
+        "BILLING_TAX_RATE_STANDARD", Decimal(19), "Percent of the tax category `standard`", _decimal(100)
+    )
+    billing_tax_rate_reduced: Decimal = _variable(
+        "BILLING_TAX_RATE_REDUCED", Decimal(7), "Percent of the tax category `reduced`", _decimal(100)
+    )
+    billing_payment_term_days: int = _variable(
+        "BILLING_PAYMENT_TERM_DAYS", 14, "Days from issue to due date", _whole(0, 365)
+    )
+    billing_min_checkout: Decimal = _variable(
+        "BILLING_MIN_CHECKOUT_PAYMENT_AMOUNT", Decimal("1.00"),
+        "Smallest gross total that is invoiced and paid online; less waits", _decimal(1_000_000),
+    )  # fmt: skip
+    billing_run_time: time = _variable("BILLING_RUN_TIME", time(23, 59), "Time of a billing day's run, HH:MM",
+                                       _clock_time)  # fmt: skip
+    billing_pdf_storage_path: Path | None = _variable(
+        "BILLING_INVOICE_PDF_STORAGE_PATH", None, "Directory of invoice PDFs; default: documents in the data directory",
+        lambda value: Path(value).expanduser(),
+    )  # fmt: skip
+    billing_scheduler_interval_ms: int = _variable(
+        "BILLING_SCHEDULER_INTERVAL", 60_000, "Milliseconds between looks for charges", _whole(1_000, 24 * HOUR_MS)
+    )
+    expiration_scheduler_interval_ms: int = _variable(
+        "EXPIRATION_SCHEDULER_INTERVAL", 60_000, "Milliseconds between looks for subscriptions that end",
+        _whole(1_000, 24 * HOUR_MS),
+    )  # fmt: skip
+    open_position_invoice_scheduler_interval_ms: int = _variable(
+        "OPEN_POSITION_INVOICE_SCHEDULER_INTERVAL", 60_000, "Milliseconds between looks for billing days to make up",
+        _whole(1_000, 24 * HOUR_MS),
+    )  # fmt: skip
+    invoice_overdue_scheduler_interval_ms: int = _variable(
+        "INVOICE_OVERDUE_SCHEDULER_INTERVAL", 60_000, "Milliseconds between looks for invoices past due",
+        _whole(1_000, 24 * HOUR_MS),
+    )  # fmt: skip
+
+    issuer_name: str | None = _variable("BILLING_ISSUER_NAME", None, "The seller's name, on every invoice")
+    issuer_address_line1: str | None = _variable("BILLING_ISSUER_ADDRESS_LINE1", None, "Street and number")
+    issuer_address_line2: str | None = _variable("BILLING_ISSUER_ADDRESS_LINE2", None, "Further address line; optional")
+    issuer_postal_code: str | None = _variable("BILLING_ISSUER_POSTAL_CODE", None, "Postal code")
+    issuer_city: str | None = _variable("BILLING_ISSUER_CITY", None, "City")
+    issuer_country: str | None = _variable("BILLING_ISSUER_COUNTRY", None, "Two-letter country code", _country)
+    issuer_vat_id: str | None = _variable("BILLING_ISSUER_VAT_ID", None, "VAT identification number")
+    issuer_tax_number: str | None = _variable("BILLING_ISSUER_TAX_NUMBER", None, "National tax number; optional")
+    issuer_email: str | None = _variable("BILLING_ISSUER_EMAIL", None, "Contact address on invoices")
+    issuer_phone: str | None = _variable("BILLING_ISSUER_PHONE", None, "Contact number; optional")
+    issuer_website: str | None = _variable("BILLING_ISSUER_WEBSITE", None, "Web address; optional")
+    issuer_iban: str | None = _variable("BILLING_ISSUER_IBAN", None, "Account that invoices are paid to")
+    issuer_bic: str | None = _variable("BILLING_ISSUER_BIC", None, "The account's BIC; optional")
+    issuer_bank_name: str | None = _variable("BILLING_ISSUER_BANK_NAME", None, "The account's bank; optional")
+    issuer_register_entry: str | None = _variable(
+        "BILLING_ISSUER_REGISTER_ENTRY", None, "Commercial register line, such as HRB 12345 Leipzig; optional"
+    )
+    issuer_managing_director: str | None = _variable(
+        "BILLING_ISSUER_MANAGING_DIRECTOR", None, "Who represents the company; optional"
+    )
+
+    stripe_secret_key: str | None = _variable(
+        "STRIPE_SECRET_KEY", None, "Stripe's secret key; unset: no online payment", secret=True
+    )
+    stripe_webhook_secret: str | None = _variable("STRIPE_WEBHOOK_SECRET", None, "Signs Stripe's webhooks", secret=True)
+    stripe_api_base: str = _variable("STRIPE_API_BASE", "https://api.stripe.com", "Where Stripe answers")
+    checkout_success_url: str = _variable(
+        "CHECKOUT_SUCCESS_URL", "http://localhost:4200/?payment=success", "Where Stripe sends a customer who has paid"
+    )
+    checkout_cancel_url: str = _variable(
+        "CHECKOUT_CANCEL_URL", "http://localhost:4200/?payment=cancelled", "Where Stripe sends one who has not"
+    )
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+    @property
+    def authentication(self) -> str:
+        """The method in force."""
+        return self.authentication_method or ("api-key" if self.static_api_key else "users")
+
+    @property
+    def data_path(self) -> Path:
+        """The data directory in force, absolute."""
+        default = Path("/var/lib/decabilld") if os.geteuid() == 0 else Path("var")
+        return (self.data_dir or default).absolute()
+
+    @property
+    def documents_path(self) -> Path:
+        return (self.billing_pdf_storage_path or self.data_path / "documents").absolute()
+
+    @property
+    def external_dsn(self) -> str | None:
+        """The libpq connection string of the operator's own server, if there is one."""
+        if self.db_host is None:
+            return None
+        parts = {
+            "host": self.db_host,
+            "port": str(self.db_port),
+            "user": self.db_username,
+            "dbname": self.db_database,
+            "sslmode": self.db_sslmode,
+            "password": self.db_password,
+        }
+        return " ".join(f"{key}='{_quoted(value)}'" for key, value in parts.items() if value is not None)
+
+    def policy(self) -> BillingPolicy:
+        """The seller's rules as decisions get them."""
+        issuer, missing = self._issuer()
+        return BillingPolicy(
+            zone=self.billing_timezone,
+            currency=self.billing_currency,
+            tax_rate_standard=self.billing_tax_rate_standard,
+            tax_rate_reduced=self.billing_tax_rate_reduced,
+            payment_term_days=self.billing_payment_term_days,
+            min_checkout_minor=to_minor(self.billing_min_checkout, self.billing_currency),
+            billing_run_time=self.billing_run_time,
+            issuer=issuer,
+            issuer_missing=missing,
+            online_payment=self.stripe_secret_key is not None,
+            test_clock=self.test_clock,
+        )
+
+    def _issuer(self) -> tuple[Party | None, tuple[str, ...]]:
+        required = ("name", "address_line1", "postal_code", "city", "country", "vat_id", "email", "iban")
+        missing = tuple(f"BILLING_ISSUER_{part.upper()}" for part in required if not getattr(self, f"issuer_{part}"))
+        if missing:
+            return None, missing
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields = {name.removeprefix("issuer_"): v for name, v in values.items() if name.startswith("issuer_")}
+        return Party(**fields), ()
+
+
+def variables() -> list[dict[str, Any]]:
+    """Each variable's `name`, `meaning`, `default`, `secret`, and the `field` of Settings that it sets."""
+    return [{"field": field.name, "default": field.default, **field.metadata} for field in dataclasses.fields(Settings)]
+
+
+def load(environment: Mapping[str, str] = os.environ, env_file: Path | None = None) -> Settings:
+    """The settings of the environment, over those of `env_file`. Raises SettingsError naming every fault at once."""
+    merged = {**(read_env_file(env_file) if env_file else {}), **environment}
+    values, faults = {}, []
+    for variable in variables():
+        name = variable["name"]
+        try:
+            given = _given(merged, name, secret=variable["secret"])
+            if given is not None and given.strip():
+                values[variable["field"]] = variable["parse"](given.strip())
+        except ValueError as error:
+            faults.append(f"{name} must be {error}")
+        except OSError as error:
+            faults.append(f"{name} can't be read: {error}")
+    settings = Settings(**values)
+    faults += _contradictions(settings)
+    if faults:
+        raise SettingsError("; ".join(faults))
+    return settings
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Lines of NAME=value; blank ones and those with `#` are skipped, quotes around a value are taken off."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise SettingsError(f"the env file can't be read: {error}") from None
+    found = {}
+    for number, line in enumerate(lines, 1):
+        text = line.strip().removeprefix("export ")
+        if not text or text.startswith("#"):
+            continue
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise SettingsError(f"{path}, line {number}: expected NAME=value")
+        value = value.strip()
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        found[name.strip()] = value
+    return found
+
+
+def _given(environment: Mapping[str, str], name: str, *, secret: bool) -> str | None:
+    if environment.get(name):
+        return environment[name]
+    if secret:
+        if environment.get(f"{name}_FILE"):
+            return Path(environment[f"{name}_FILE"]).read_text(encoding="utf-8")
+        credential = Path(environment.get("CREDENTIALS_DIRECTORY") or "/nonexistent", name)
+        if credential.is_file():
+            return credential.read_text(encoding="utf-8")
+    return None
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    faults = []
+    if settings.test_clock and settings.production:
+        faults.append("TEST_CLOCK must be false when NODE_ENV=production")
+    if settings.authentication == "api-key" and not settings.static_api_key:
+        faults.append("STATIC_API_KEY must be set when AUTHENTICATION_METHOD=api-key")
+    if settings.jwt_secret is not None and len(settings.jwt_secret) < 32:
+        faults.append("JWT_SECRET must be at least 32 characters long")
+    if settings.production:
+        faults += [
+            f"{name} must be set when NODE_ENV=production"
+            for name, value in (("JWT_SECRET", settings.jwt_secret), ("ENCRYPTION_KEY", settings.encryption_key))
+            if value is None and (name != "JWT_SECRET" or settings.authentication == "users")
+        ]
+    if settings.stripe_secret_key is not None and settings.stripe_webhook_secret is None:
+        faults.append("STRIPE_WEBHOOK_SECRET must be set together with STRIPE_SECRET_KEY")
+    return faults
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "\\'")
