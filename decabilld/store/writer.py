@@ -111,10 +111,23 @@ def _add_rows(made: Statements, tenant_id: str, kind: type[Struct], rows: Sequen
         made.add(upsert(kind), tenant_id, _encode(rows).decode())
 
 
+_TABLES: dict[type[Struct], tuple[str, tuple[str, ...]]] = {
+    JournalRow: ("journal", ("seq",)),
+    OutboxRow: ("outbox", ("id",)),
+    StoredAnswer: ("idempotency_answers", ("who", "key")),
+}
+"""Table and key of the rows that are no entities."""
+
+
+def table_of(kind: type[Struct]) -> tuple[str, tuple[str, ...]]:
+    """A kind's table and its key, but for the tenant that every key begins with."""
+    return _TABLES.get(kind) or (kind.table, ("id",))  # type: ignore[attr-defined]
+
+
 @cache
 def upsert(kind: type[Struct]) -> str:
     """The statement that writes rows of a kind: its parameters are the tenant and the rows as a JSON array."""
-    table, key = _TABLES.get(kind) or (kind.table, ("id",))  # type: ignore[attr-defined]
+    table, key = table_of(kind)
     names = [f'"{column.name}"' for column in columns(kind)]
     typed = ", ".join(f'"{column.name}" {column.sql_type}' for column in columns(kind))
     # Nested values are parsed once by jsonb, twice by json; flat rows are quicker as json (decisions/004).
@@ -127,11 +140,3 @@ def upsert(kind: type[Struct]) -> str:
         return sql
     updates = ", ".join(f"{name} = excluded.{name}" for name in names if name.strip('"') not in key)
     return f"{sql} ON CONFLICT (tenant_id, {', '.join(key)}) DO UPDATE SET {updates}"
-
-
-_TABLES: dict[type[Struct], tuple[str, tuple[str, ...]]] = {
-    JournalRow: ("journal", ("seq",)),
-    OutboxRow: ("outbox", ("id",)),
-    StoredAnswer: ("idempotency_answers", ("who", "key")),
-}
-"""Table and key of the rows that are no entities."""
