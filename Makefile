@@ -1,0 +1,57 @@
+# Verbs of the project. `make run` needs nothing but Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEVELOPED := $(VENV)/.developed
+
+.PHONY: run test test-all lint format bench demo openapi lock clean help
+
+help:            ## this list
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
+
+run: $(INSTALLED)  ## run the daemon in the foreground (PORT=… WEBSOCKET_PORT=… DECABILLD_DATA_DIR=… make run)
+	@$(BIN)/decabilld serve $(if $(wildcard decabilld.env),--env-file decabilld.env)
+
+test: $(DEVELOPED)  ## every test but the heavy proofs
+	$(BIN)/pytest -n 2 -m "not heavy"
+
+test-all: $(DEVELOPED)  ## every test
+	$(BIN)/pytest -n 2
+
+lint: $(DEVELOPED)  ## format, style, types, walls between rooms
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEVELOPED)  ## write code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEVELOPED)  ## measure; writes bench/results.json
+	$(BIN)/python -m bench
+
+demo: $(INSTALLED)  ## a daemon of its own bills half a year; PDFs in ./demo-out
+	@$(BIN)/decabilld demo --out ./demo-out
+
+openapi: $(INSTALLED)  ## print the OpenAPI document
+	@$(BIN)/decabilld openapi
+
+lock: $(DEVELOPED)  ## write requirements.lock from what is installed
+	$(BIN)/pip freeze --exclude-editable | grep -vi '^decabilld' > requirements.lock
+
+clean:  ## remove what was built, not data
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("decabilld needs Python 3.11 or newer; say which with PYTHON=…") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e .
+	@touch $@
+
+$(DEVELOPED): pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@touch $@ $(INSTALLED)
