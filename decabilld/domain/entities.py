@@ -490,5 +490,7 @@ class Timetable(Entity, frozen=True, kw_only=True, gc=False):
     table: ClassVar[str] = "timetables"
     billing_date_done: date
     """Last calendar day (billing zone) whose billing run is complete."""
+    zone: str
+    """The billing zone that periods are counted in; it can't change under running subscriptions."""
     test_clock: datetime | None = None
     """Where a test clock stands; None while the tenant lives in real time."""

@@ -250,7 +250,7 @@ class MoveTestClock(Command, frozen=True, kw_only=True):
 
 
 class OpenTimetable(Command, frozen=True, kw_only=True):
-    """First thing a new tenant is told: its billing days count from today on."""
+    """First thing a new tenant is told: its billing days count from today on, in the zone that is set."""
 
 
 # --- effects' bookkeeping ---

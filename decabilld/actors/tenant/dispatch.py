@@ -16,7 +16,9 @@ from decabilld.actors.tenant.handlers import (
     usage,
 )
 from decabilld.actors.tenant.state import TenantState
-from decabilld.domain.entities import Timetable
+from decabilld.domain.entities import Subscription, Timetable
+from decabilld.domain.policy import BillingPolicy
+from decabilld.domain.refusals import Invalid
 from decabilld.messages import commands as c
 from decabilld.messages.decision import Command, Context, Decision
 
@@ -58,6 +60,18 @@ def decide(state: TenantState, command: Command, context: Context) -> Decision:
     return HANDLERS[type(command)](state, command, context)
 
 
-def first_commands(state: TenantState) -> list[Command]:
-    """What an actor asks itself when it has loaded."""
-    return [] if state.all(Timetable) else [c.OpenTimetable()]
+def opening_commands(state: TenantState, policy: BillingPolicy) -> list[Command]:
+    """What an actor that has loaded decides before anybody may ask it. Raises Invalid if it must not go on at all."""
+    for timetable in state.all(Timetable).values():
+        if timetable.test_clock is not None and not policy.test_clock:
+            raise Invalid("this tenant lives on a test clock; start with TEST_CLOCK=true")
+        if timetable.zone == policy.zone.key:
+            return []
+        if state.all(Subscription):
+            raise Invalid(f"this tenant's periods are counted in BILLING_TIMEZONE={timetable.zone}; set it so")
+    return [c.OpenTimetable()]
+
+
+def catch_up() -> Command:
+    """What an actor asks itself next: all that fell due while it wasn't there, and runs that were under way."""
+    return c.DoDueWork()

@@ -266,6 +266,6 @@ def due_subscriptions(state: TenantState, hour: int, context: Context) -> list[S
 
 def open_timetable(state: TenantState, context: Context) -> Timetable:
     """A new tenant's timetable: nothing before today is owed a run."""
-    return Timetable(
-        id=context.new_id(), billing_date_done=local_date(context.now, context.policy.zone) - timedelta(days=1)
-    )
+    zone = context.policy.zone
+    yesterday = local_date(context.now, zone) - timedelta(days=1)
+    return Timetable(id=context.new_id(), billing_date_done=yesterday, zone=zone.key)

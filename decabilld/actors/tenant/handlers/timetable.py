@@ -30,7 +30,7 @@ from decabilld.actors.tenant.indexes import (
     subscription_due,
 )
 from decabilld.actors.tenant.state import TenantState
-from decabilld.domain.entities import BillingRun, Entity, Id, Invoice
+from decabilld.domain.entities import BillingRun, Entity, Id, Invoice, Timetable
 from decabilld.domain.lifecycle import INVOICE, step
 from decabilld.domain.refusals import Invalid
 from decabilld.messages.commands import DoDueWork, MoveTestClock, OpenTimetable
@@ -40,8 +40,15 @@ E = TypeVar("E", bound=Entity)
 
 
 def open_timetable(state: TenantState, command: OpenTimetable, context: Context) -> Decision:
+    """Opens a new tenant's; moves one without subscriptions to the zone that is set now."""
+    for known in state.all(Timetable).values():
+        moved = replace(known, zone=context.policy.zone.key)
+        entry = Entry(kind="tenant.zone_changed", message=f"Billing zone is now {moved.zone}", entity=moved)
+        return Decision(changes=(moved,), entries=(entry,))
     timetable = new_timetable(state, context)
-    entry = Entry(kind="tenant.opened", message="Tenant opened", entity=timetable)
+    entry = Entry(
+        kind="tenant.opened", message="Tenant opened", entity=timetable, data={"billing_zone": timetable.zone}
+    )
     return Decision(changes=(timetable,), entries=(entry,))
 
 

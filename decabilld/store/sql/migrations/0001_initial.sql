@@ -356,6 +356,7 @@ CREATE TABLE timetables (
     tenant_id text NOT NULL,
     id uuid NOT NULL,
     billing_date_done date NOT NULL,
+    zone text NOT NULL,
     test_clock timestamptz,
     PRIMARY KEY (tenant_id, id),
     CONSTRAINT timetables_one_per_tenant UNIQUE (tenant_id)
