@@ -183,6 +183,8 @@ def on_database(settings: Settings, work: Callable[[Any], Any]) -> Any:
         dsn = settings.external_dsn or read_dsn(home)
         if dsn is not None:
             return await connected(dsn)
+        if not home.exists():
+            raise PostgresFailed(f"there is no database in {home}; DECABILLD_DATA_DIR or DB_HOST says where it is")
         postgres = EmbeddedPostgres(home, max_connections=20)
         await postgres.start()
         try:

@@ -22,10 +22,10 @@ from decabilld.actors.ports import (
     TenantStore,
     Unavailable,
 )
-from decabilld.actors.tenant.dispatch import first_commands
+from decabilld.actors.tenant.dispatch import catch_up, opening_commands
 from decabilld.actors.tenant.state import TenantState
 from decabilld.clock import Clock
-from decabilld.domain.entities import Id, Timetable
+from decabilld.domain.entities import Id
 from decabilld.domain.policy import BillingPolicy
 from decabilld.domain.refusals import Refusal
 from decabilld.ids import new_id
@@ -131,6 +131,9 @@ class TenantActor:
             except (CommitInDoubt, Unavailable) as error:
                 self._fail_all("database unavailable", outcome_unknown=isinstance(error, CommitInDoubt))
                 _log.warning("tenant_restarts", tenant=self.tenant_id, reason=str(error), pause_seconds=pause)
+            except Refusal as refusal:
+                self._fail_all(str(refusal), outcome_unknown=False)
+                _log.error("tenant_refused_to_start", tenant=self.tenant_id, reason=str(refusal))
             except Exception:  # noqa: BLE001 (a bug in the loop itself: logged, and the tenant starts over)
                 self._fail_all("internal error", outcome_unknown=True)
                 _log.exception("tenant_crashed", tenant=self.tenant_id, pause_seconds=pause)
@@ -155,20 +158,14 @@ class TenantActor:
         self._claimed = True
         entities, ended = await self._store.load_live()
         state = TenantState(tenant_id=self.tenant_id).with_changes(entities).with_ended_counts(ended)
-        self._refuse_foreign_clock(state)
         self._state = state
-        commands = first_commands(state)
-        for command in commands:
-            self._mailbox.push(Envelope(command, who="job:start", cause=new_id()))
-        await self._turn(self._mailbox.take(len(commands)))
+        for command in opening_commands(state, self.policy):
+            await self._turn([Envelope(command, who="job:start", cause=new_id())])
+        self._mailbox.push(Envelope(catch_up(), who="job:start", cause=new_id()))
         if not self._stopping:
             self.reason_down = None
         _log.info("tenant_loaded", tenant=self.tenant_id, commits=self._head.n, journal_seq=self._head.seq)
         self.on_effects()
-
-    def _refuse_foreign_clock(self, state: TenantState) -> None:
-        if not self.policy.test_clock and any(row.test_clock for row in state.all(Timetable).values()):
-            raise Unavailable("this tenant lives on a test clock; start with TEST_CLOCK=true")
 
     # --- the turn ---
 

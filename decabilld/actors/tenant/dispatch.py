@@ -62,13 +62,13 @@ def decide(state: TenantState, command: Command, context: Context) -> Decision:
 
 def opening_commands(state: TenantState, policy: BillingPolicy) -> list[Command]:
     """What an actor that has loaded decides before anybody may ask it. Raises Invalid if it must not go on at all."""
-    for timetable in state.all(Timetable).values():
-        if timetable.test_clock is not None and not policy.test_clock:
+    for known in state.all(Timetable).values():
+        if known.test_clock is not None and not policy.test_clock:
             raise Invalid("this tenant lives on a test clock; start with TEST_CLOCK=true")
-        if timetable.zone == policy.zone.key:
+        if known.zone == policy.zone.key:
             return []
         if state.all(Subscription):
-            raise Invalid(f"this tenant's periods are counted in BILLING_TIMEZONE={timetable.zone}; set it so")
+            raise Invalid(f"this tenant's periods are counted in BILLING_TIMEZONE={known.zone}; set it so")
     return [c.OpenTimetable()]
 
 
