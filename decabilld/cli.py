@@ -179,11 +179,11 @@ def on_database(settings: Settings, work: Callable[[Any], Any]) -> Any:
             await connection.close()
 
     async def run() -> Any:
-        home = settings.data_path / "postgres"
+        home = settings.data_path
         dsn = settings.external_dsn or read_dsn(home)
         if dsn is not None:
             return await connected(dsn)
-        if not home.exists():
+        if not (home / "postgres").exists():
             raise PostgresFailed(f"there is no database in {home}; DECABILLD_DATA_DIR or DB_HOST says where it is")
         postgres = EmbeddedPostgres(home, max_connections=20)
         await postgres.start()

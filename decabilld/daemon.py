@@ -96,7 +96,7 @@ class Daemon:
         dsn = settings.external_dsn
         if dsn is None:
             connections = len(settings.tenants) + settings.db_read_connections + SPARE_CONNECTIONS
-            postgres = EmbeddedPostgres(settings.data_path / "postgres", max_connections=connections)
+            postgres = EmbeddedPostgres(settings.data_path, max_connections=connections)
             await postgres.start()
             self._parts.push_async_callback(postgres.stop)
             watch = spawn(postgres.watch(self._on_database_down, self._on_database_up), name="watch postgres")

@@ -44,19 +44,19 @@ _WITH_A_LINE_OF = f"""invoices WHERE tenant_id = %(tenant)s AND subscription_ids
     AND status <> 'draft' {_NEWEST_FIRST}"""
 _OF_INVOICE = "journal WHERE tenant_id = %(tenant)s AND invoice_id = %(invoice)s"
 
-_MATCHES = """(strpos(lower(number), %(search)s) > 0
-    OR strpos(lower(credit_note_number), %(search)s) > 0
-    OR strpos(user_id::text, %(search)s) > 0
-    OR user_id IN (SELECT id FROM users WHERE tenant_id = %(tenant)s AND strpos(lower(email), %(search)s) > 0)
-    OR user_id IN (
-        SELECT user_id FROM customer_profiles WHERE tenant_id = %(tenant)s
-        AND strpos(lower(concat_ws(' ', first_name, last_name, company)), %(search)s) > 0
-    )
-    OR EXISTS (
-        SELECT FROM unnest(subscription_ids) AS of(id) WHERE of.id IN (
-            SELECT id FROM subscriptions WHERE tenant_id = %(tenant)s AND strpos(lower(number), %(search)s) > 0
-        )
-    ))"""
+# A union, not conditions joined by OR: users and subscriptions are searched once, not for every invoice.
+_MATCHES = """id IN (
+    SELECT id FROM invoices WHERE tenant_id = %(tenant)s
+    AND (strpos(lower(number), %(search)s) > 0 OR strpos(lower(credit_note_number), %(search)s) > 0)
+    UNION
+    SELECT i.id FROM users u JOIN invoices i ON i.tenant_id = u.tenant_id AND i.user_id = u.id
+    LEFT JOIN customer_profiles p ON p.tenant_id = u.tenant_id AND p.user_id = u.id
+    WHERE u.tenant_id = %(tenant)s
+    AND strpos(lower(concat_ws(' ', u.id, u.email, p.first_name, p.last_name, p.company)), %(search)s) > 0
+    UNION
+    SELECT i.id FROM subscriptions s JOIN invoices i ON i.subscription_ids @> ARRAY[s.id]
+    WHERE s.tenant_id = %(tenant)s AND i.tenant_id = %(tenant)s AND strpos(lower(s.number), %(search)s) > 0
+)"""
 _OPEN = "status IN ('issued', 'partially_paid', 'overdue')"
 _BESIDE = """
 SELECT coalesce(json_agg(json_build_object('email', u.email, 'number', s.number) ORDER BY i.place), '[]')::text
@@ -137,7 +137,9 @@ class Readers:
         matching = f"invoices WHERE {' AND '.join(conditions)}"
         wanted = {"tenant": tenant_id, "user": user_id, "search": (search or "").lower()}
         total = await self._value(f"SELECT count(*) FROM {matching}", **wanted)  # noqa: S608 (our own words only)
-        page = f"{matching} {_NEWEST_FIRST} OFFSET %(offset)s"
+        # Ids alone are sorted; the whole rows are fetched for one page only.
+        ids = f"SELECT id FROM {matching} {_NEWEST_FIRST} OFFSET %(offset)s"  # noqa: S608
+        page = f"invoices WHERE tenant_id = %(tenant)s AND id IN ({ids}) ORDER BY created_at DESC, id DESC"
         found = await self._rows(Invoice, page, **wanted, limit=limit, offset=offset)
         return await self._listed(tenant_id, found), total
 

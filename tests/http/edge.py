@@ -20,14 +20,17 @@ from decabilld.actors.registry import Tenants
 from decabilld.domain.entities import Party
 from decabilld.domain.policy import BillingPolicy
 from decabilld.gateways.documents.storage import DocumentStorage
-from decabilld.http.app import create_app
+from decabilld.http.app import all_operations, create_app
 from decabilld.http.auth import ApiKeyAuthenticator, Tokens, UserAuthenticator
 from decabilld.http.dependencies import Dependencies, HttpSettings
 from decabilld.http.operation import Operation
 from decabilld.http.passwords import Passwords
+from decabilld.messages.commands import ConfirmEffectDone
+from decabilld.messages.effects import RenderDocument
 from decabilld.store.pool import Pool
 from decabilld.store.readers import Readers
 from decabilld.store.tenant_store import PostgresTenantStore
+from tests.http.conformity import check_answer
 
 SECRET = "a secret of at least thirty-two characters"
 API_KEY = "key-of-the-operator"
@@ -51,10 +54,15 @@ class WallClock:
 
 
 class Edge:
-    """A running edge. Calls answer (status, decoded body, response); JSON numbers with a point are Decimals."""
+    """A running edge. Calls answer (status, decoded body, response); JSON numbers with a point are Decimals.
 
-    def __init__(self, client: TestClient[Any, Any], deps: Dependencies, clock: WallClock) -> None:
-        self.client, self.deps, self.clock = client, deps, clock
+    Every answer is held against its operation's declaration.
+    """
+
+    def __init__(
+        self, client: TestClient[Any, Any], deps: Dependencies, clock: WallClock, operations: list[Operation]
+    ) -> None:
+        self.client, self.deps, self.clock, self.operations = client, deps, clock, operations
 
     async def call(
         self,
@@ -73,7 +81,10 @@ class Edge:
         response = await self.client.request(method, path, data=content, headers=sent)
         answered = await response.read()
         is_json = response.content_type == "application/json" and answered
-        return response.status, _decode(answered) if is_json else answered, response
+        shown = _decode(answered) if is_json else answered
+        if method != "HEAD":
+            check_answer(self.operations, method, path, response.status, shown)
+        return response.status, shown, response
 
     async def register(self, email: str, **headers: str) -> str:
         """Registers, confirms if need be, logs in: the token."""
@@ -117,7 +128,7 @@ async def running_edge(
     tenants = Tenants(
         sorted(chosen.tenant_ids),
         store_of=lambda tenant_id: PostgresTenantStore(dsn, tenant_id, owner, pool),
-        runners={},
+        runners={RenderDocument: _rendered},
         clock=clock,
         policy=POLICY,
     )
@@ -136,6 +147,8 @@ async def running_edge(
         not_ready=lambda: ", ".join(tenants.not_ready().values()) or None,
         read_payment_event=read_payment_event,
     )
+    if operations is None:
+        operations = all_operations(test_clock=chosen.test_clock)
     client = await aiohttp_client(create_app(deps, operations))
     if start:
         tenants.start()
@@ -143,11 +156,15 @@ async def running_edge(
             while tenants.not_ready():  # noqa: ASYNC110 - as a probe would
                 await asyncio.sleep(0.005)
     try:
-        yield Edge(client, deps, clock)
+        yield Edge(client, deps, clock, operations)
     finally:
         await tenants.stop(5)
         passwords.close()
         await pool.close()
+
+
+async def _rendered(tenant_id: str, effect: Any) -> ConfirmEffectDone:
+    return ConfirmEffectDone()
 
 
 async def _document(invoice: Any, kind: str) -> bytes:

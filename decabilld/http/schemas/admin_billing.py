@@ -53,7 +53,7 @@ class AdminBillNowStatusResponseSchema(Answer):
 
 
 class AdminInvoicesQuery(PageQuery):
-    search = Text(200)
+    search = Text(200, allow_none=True)
     user_id = Id()
 
 

@@ -52,7 +52,7 @@ class Id(fields.Field[str]):
 
 
 class Text(fields.String):
-    """A string of at most `longest` characters. Blank is nothing: None where null may be, refused where required."""
+    """A string of at most `longest` characters. A blank one is None where null may be, and refused elsewhere."""
 
     wire = ("string", None)
 
@@ -65,10 +65,9 @@ class Text(fields.String):
             raise ValidationError("Not a valid string.")
         check_storable(text)
         if text.isspace() or not text:
-            if self.required:
-                raise ValidationError("Must not be blank.")
             if self.allow_none:
                 return None
+            raise ValidationError("Must not be blank.")
         return text
 
     def _validate(self, value: Any) -> None:
