@@ -27,7 +27,11 @@ from decabilld.http.dependencies import Dependencies, HttpSettings
 from decabilld.http.passwords import Passwords
 from decabilld.http.principal import Authenticator
 from decabilld.ids import new_id
+from decabilld.jobs.timetable import BillingTimetable, Intervals
 from decabilld.messages.commands import ApplyPaymentEvent
+from decabilld.realtime.dashboard import Dashboard
+from decabilld.realtime.ports import RealtimeSettings
+from decabilld.realtime.server import create_socket_app
 from decabilld.settings import Settings, SettingsError
 from decabilld.store.embedded import EmbeddedPostgres
 from decabilld.store.errors import DatabaseError, HomeInUse, PostgresFailed
@@ -86,7 +90,10 @@ class Daemon:
         await self._edges(readers, documents, tenants)
         tenants.start()
         parts.push_async_callback(tenants.stop, STOP_SECONDS)
+        timetable = self._timetable(tenants)
         await self._loaded(tenants)
+        timetable.start()
+        parts.push_async_callback(timetable.stop)
         # What is loaded stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -150,6 +157,7 @@ class Daemon:
         passwords = Passwords()
         self._parts.callback(passwords.close)
         tokens = Tokens(keys.jwt_secret(settings), self._clock)
+        authenticator = self._authenticator(tokens, tenants)
         app = create_app(
             Dependencies(
                 settings=HttpSettings(
@@ -165,7 +173,7 @@ class Daemon:
                 policy=settings.policy(),
                 tenants=tenants,
                 readers=readers,
-                authenticator=self._authenticator(tokens, tenants),
+                authenticator=authenticator,
                 tokens=tokens,
                 passwords=passwords,
                 documents=Documents(documents),
@@ -175,6 +183,32 @@ class Daemon:
             )
         )
         self.http_port = await self._serve(app, settings.port)
+        socket_app = create_socket_app(
+            RealtimeSettings(
+                namespace=settings.websocket_namespace,
+                cors_origins=settings.websocket_cors_origin,
+                poll_interval_ms=settings.status_poll_interval_ms,
+                tenant_ids=frozenset(settings.tenants),
+                tenants_allow_default=settings.tenants_allow_default,
+            ),
+            authenticator=authenticator,
+            snapshot=Dashboard(tenants, {}).snapshot,
+            clock=self._clock,
+        )
+        self.websocket_port = await self._serve(socket_app, settings.websocket_port)
+
+    def _timetable(self, tenants: Tenants) -> BillingTimetable:
+        settings = self.settings
+        return BillingTimetable(
+            tenants,
+            policy=settings.policy(),
+            intervals=Intervals(
+                charges_ms=settings.billing_scheduler_interval_ms,
+                endings_ms=settings.expiration_scheduler_interval_ms,
+                billing_ms=settings.open_position_invoice_scheduler_interval_ms,
+                overdue_ms=settings.invoice_overdue_scheduler_interval_ms,
+            ),
+        )
 
     def _authenticator(self, tokens: Tokens, tenants: Tenants) -> Authenticator:
         settings = self.settings
