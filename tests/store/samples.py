@@ -178,7 +178,7 @@ def one_of_each() -> list[e.Entity]:
         buyer, code(buyer), profile(buyer), kind, terms, bought, item(bought, service_type_id=kind.id), bill, charge,
         usage(bought, position_id=charge.id), attempt(bill), payment(bill), webhook_event(),
         e.NumberRange(id=new_id(), series="INV-2026", last=1), billing_run(),
-        e.Timetable(id=new_id(), billing_date_done=date(2026, 3, 28), test_clock=NOW),
+        e.Timetable(id=new_id(), billing_date_done=date(2026, 3, 28), zone="Europe/Berlin", test_clock=NOW),
     ]  # fmt: skip
     return entities[::-1]
 

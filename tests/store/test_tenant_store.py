@@ -207,7 +207,9 @@ def twice(subscription: e.Subscription) -> dict[str, list[e.Entity]]:
         "payments_pkey": [i := s.invoice(of), p := s.payment(i), replace(p, amount_minor=1)],
         "webhook_events_once": [s.webhook_event(event_id="evt"), s.webhook_event(event_id="evt")],
         "number_ranges_series_once": [e.NumberRange(id=s.new_id(), series="SUB", last=n) for n in (1, 2)],
-        "timetables_one_per_tenant": [e.Timetable(id=s.new_id(), billing_date_done=s.NOW.date()) for _ in "ab"],
+        "timetables_one_per_tenant": [
+            e.Timetable(id=s.new_id(), billing_date_done=s.NOW.date(), zone="UTC") for _ in "ab"
+        ],
     }
 
 
