@@ -38,7 +38,7 @@ async def frame(
             method=request.method,
             path=request.path,
             status=response.status,
-            tenant=request.headers.get("X-Tenant"),
+            tenant=request.headers.get("X-Tenant") or "default",
             milliseconds=round(seconds * 1000, 1),
         )
     return response

@@ -38,6 +38,8 @@ def due_hour(instant: datetime) -> int:
 
 def subscription_due(subscription: Subscription) -> datetime | None:
     """When a subscription next needs a decision: its period's end or its own, whichever is first."""
+    if not subscription.live:
+        return None
     end, period_end = subscription.cancel_effective_at, subscription.period_end
     if end is not None and period_end is not None:
         return min(end, period_end)
