@@ -149,6 +149,34 @@ def verify_journal(env_file: Path | None, tenant: str | None, *, as_json: bool) 
     sys.exit(EXIT_FAULT if any(row["fault"] for row in results) else 0)
 
 
+@main.command("verify-books")
+@env_file_option
+@click.option("--tenant", help="Only this tenant; default: all.")
+@json_option
+def verify_books(env_file: Path | None, tenant: str | None, *, as_json: bool) -> None:
+    """Check that sums, positions, numbers, balances and journal agree; exit 1 if not. Safe beside a running daemon.
+
+    \b
+    Example:
+      decabilld verify-books --tenant default
+    """
+    from decabilld.store import books
+
+    settings = with_settings(env_file)
+    tenants = (tenant,) if tenant else settings.tenants
+
+    async def work(connection: Any) -> dict[str, list[str]]:
+        return {tenant_id: await books.faults(connection, tenant_id) for tenant_id in tenants}
+
+    found = on_database(settings, work)
+    if as_json:
+        click.echo(json.dumps([{"tenant": name, "faults": faults} for name, faults in found.items()], indent=2))
+    else:
+        for name, faults in found.items():
+            click.echo("\n".join(f"{name}: {fault}" for fault in faults) or f"{name}: the books are sound")
+    sys.exit(EXIT_FAULT if any(found.values()) else 0)
+
+
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of YAML.")
 def openapi(*, as_json: bool) -> None:
@@ -163,6 +191,26 @@ def openapi(*, as_json: bool) -> None:
 
     document = openapi_document(all_operations())
     click.echo(json.dumps(document, indent=2) if as_json else as_yaml(document).decode())
+
+
+@main.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="./demo-out",
+    show_default=True,
+    help="Directory that the invoices are left in.",
+)
+def demo(out: Path) -> None:
+    """Show half a year of billing by a daemon of its own: two tenants, three customers, every document.
+
+    \b
+    Example:
+      decabilld demo --out ./demo-out
+    """
+    from decabilld.demo.show import show
+
+    sys.exit(show(out))
 
 
 def on_database(settings: Settings, work: Callable[[Any], Any]) -> Any:
@@ -198,3 +246,7 @@ def on_database(settings: Settings, work: Callable[[Any], Any]) -> Any:
     except (DatabaseError, PostgresFailed) as error:
         click.echo(f"decabilld: {error}", err=True)
         sys.exit(EXIT_FAULT)
+
+
+if __name__ == "__main__":
+    main()
