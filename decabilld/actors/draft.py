@@ -3,6 +3,7 @@
 Pure but for the log line of a bug. A draft that isn't committed is dropped, and nothing of it has happened.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -79,7 +80,9 @@ class Draft:
             if stored is not None:
                 self.outcomes.append(Outcome(envelope, stored))
                 return
-            decision = decide(self.state, envelope.command, self._context(envelope))
+            context = self._context(envelope)
+            decision = decide(self.state, envelope.command, context)
+            written = self._chained(decision.entries, context)
         except Refusal as refusal:
             self.outcomes.append(Outcome(envelope, error=refusal))
             return
@@ -90,6 +93,7 @@ class Draft:
             else:
                 self.outcomes.append(Outcome(envelope, error=Bug()))
             return
+        self._journal += written
         self._adopt(envelope, decision)
 
     def batch(self) -> Batch:
@@ -126,13 +130,12 @@ class Draft:
         return Replayed(stored.status, stored.body.encode())
 
     def _adopt(self, envelope: Envelope, decision: Decision) -> None:
-        context = self._context(envelope)
         if decision.changes:
             self.state = self.state.with_changes(decision.changes)
             for entity in decision.changes:
                 self._entities[entity.table, entity.id] = entity
-        for entry in decision.entries:
-            self._write(entry, context)
+        if self._journal:
+            self._head = replace(self._head, seq=self._journal[-1].seq, digest=self._journal[-1].digest)
         for effect in decision.effects:
             payload = msgspec.json.encode(effect).decode()
             row = OutboxRow(
@@ -176,25 +179,29 @@ class Draft:
         self._new_answers.append(answer)
         return Replayed(status, body)
 
-    def _write(self, entry: Entry, context: Context) -> None:
-        head = self._head
-        row = JournalRow(
-            seq=head.seq + 1,
-            at=context.now,
-            kind=entry.kind,
-            level=entry.level,
-            message=entry.message,
-            who=context.who,
-            cause=context.cause,
-            entity=entry.entity.table,
-            entity_id=entry.entity.id,
-            user_id=entry.user_id,
-            invoice_id=entry.invoice_id,
-            data=entry.data,
-        )
-        digest = digest_of(head.digest, row)
-        self._journal.append(replace(row, digest=digest))
-        self._head = Head(n=head.n, seq=row.seq, digest=digest)
+    def _chained(self, entries: Iterable[Entry], context: Context) -> list[JournalRow]:
+        """The entries as rows that follow the journal's end."""
+        rows: list[JournalRow] = []
+        seq, digest = self._head.seq, self._head.digest
+        for entry in entries:
+            seq += 1
+            row = JournalRow(
+                seq=seq,
+                at=context.now,
+                kind=entry.kind,
+                level=entry.level,
+                message=entry.message,
+                who=context.who,
+                cause=context.cause,
+                entity=entry.entity.table,
+                entity_id=entry.entity.id,
+                user_id=entry.user_id,
+                invoice_id=entry.invoice_id,
+                data=entry.data,
+            )
+            digest = digest_of(digest, row)
+            rows.append(replace(row, digest=digest))
+        return rows
 
 
 def instead_of(envelope: Envelope) -> Envelope | None:

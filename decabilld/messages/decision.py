@@ -48,6 +48,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     invoice_id: Id | None = None
     level: str = "info"
     data: dict[str, Any] = {}
+    at: datetime | None = None
+    """When, if not at the context's `now`: on the way of a test clock each step has its own instant."""
 
 
 class Deferred(Struct, frozen=True):

@@ -126,14 +126,14 @@ def move_test_clock(state: TenantState, command: MoveTestClock, context: Context
         here = replace(context, now=now)
         piece = next_piece(gathered.state, work, here)
         if piece is not None:
-            gathered.add(piece)
+            gathered.add(piece, now)
         elif now == command.to:
             timetable = replace(gathered.state.timetable, test_clock=now)
-            gathered.add(Decision(changes=(timetable,)))
+            gathered.add(Decision(changes=(timetable,)), now)
             return replace(gathered.decision(), reply=timetable)
         else:
             now = min(max(next_due_instant(gathered.state, context), now), command.to)
-            gathered.add(Decision(changes=(replace(gathered.state.timetable, test_clock=now),)))
+            gathered.add(Decision(changes=(replace(gathered.state.timetable, test_clock=now),)), now)
     return _on(gathered.decision(), command)
 
 
@@ -197,10 +197,11 @@ class _Gathered:
         self.state, self.count = state, 0
         self._parts: list[Decision] = []
 
-    def add(self, part: Decision) -> None:
+    def add(self, part: Decision, at: datetime) -> None:
+        """`at` is the instant that it was decided at."""
         self.state = self.state.with_changes(part.changes)
         self.count += len(part.changes)
-        self._parts.append(part)
+        self._parts.append(replace(part, entries=tuple(replace(entry, at=at) for entry in part.entries)))
 
     def decision(self) -> Decision:
         return _joined(self._parts)
