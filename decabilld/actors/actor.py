@@ -5,8 +5,9 @@ publishes the state, answers and starts effects. See DESIGN: "The turn, in detai
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
 import structlog
 
@@ -25,7 +26,7 @@ from decabilld.actors.ports import (
 from decabilld.actors.tenant.dispatch import catch_up, opening_commands
 from decabilld.actors.tenant.state import TenantState
 from decabilld.clock import Clock
-from decabilld.domain.entities import Id
+from decabilld.domain.entities import Entity, Id
 from decabilld.domain.policy import BillingPolicy
 from decabilld.domain.refusals import Refusal
 from decabilld.ids import new_id
@@ -34,6 +35,7 @@ from decabilld.tasks import spawn
 
 BATCH_MAX = 256
 ASK_SECONDS = 10.0
+LOAD_PAGE = 2_000
 RESTART_SECONDS_MIN, RESTART_SECONDS_MAX = 0.05, 5.0
 _log = structlog.get_logger("actor")
 
@@ -157,7 +159,10 @@ class TenantActor:
         self._head = await (self._store.reclaim() if self._claimed else self._store.claim())
         self._claimed = True
         entities, ended = await self._store.load_live()
-        state = TenantState(tenant_id=self.tenant_id).with_changes(entities).with_ended_counts(ended)
+        state = TenantState(tenant_id=self.tenant_id).with_ended_counts(ended)
+        for page in _pages(entities):
+            state = state.with_changes(page)
+            await asyncio.sleep(0)  # other tenants share this loop
         self._state = state
         for command in opening_commands(state, self.policy):
             await self._turn([Envelope(command, who="job:start", cause=new_id())])
@@ -266,3 +271,9 @@ class TenantActor:
         """Real time, never earlier than it was: a clock set back must not reorder what happened."""
         self._wall = max(self._wall, self._clock())
         return self._wall
+
+
+def _pages(entities: Iterable[Entity]) -> Iterator[list[Entity]]:
+    iterator = iter(entities)
+    while page := list(islice(iterator, LOAD_PAGE)):
+        yield page

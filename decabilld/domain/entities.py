@@ -24,7 +24,7 @@ RunStatus = Literal["queued", "running", "done"]
 AttemptStatus = Literal["opening", "open", "paid", "expired", "failed"]
 
 
-class Value(Struct, frozen=True, kw_only=True, gc=False):
+class Value(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A part of an entity without an identity of its own; kept as JSON in the entity's row."""
 
 

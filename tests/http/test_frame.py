@@ -245,8 +245,8 @@ async def test_writes_errors_and_slow_reads_are_logged_and_nothing_else(edge: Ed
         await edge.call("GET", "/api/slow")
     assert [(line["method"], line["status"], line["tenant"]) for line in logs] == [
         ("POST", 200, "acme"),
-        ("GET", 404, None),
-        ("GET", 200, None),
+        ("GET", 404, "default"),
+        ("GET", 200, "default"),
     ]
 
 

@@ -1,0 +1,108 @@
+"""The Socket.IO site as an aiohttp application: transports, their limits, start and end.
+
+Owns what holds for every connection. What is said over them is the namespace's affair.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from socketio import AsyncServer
+from socketio.packet import Packet
+
+from decabilld.clock import Clock
+from decabilld.realtime.billing_namespace import BillingNamespace
+from decabilld.realtime.ports import Authenticator, RealtimeSettings, Snapshot
+from decabilld.tasks import spawn
+
+SOCKETS_MAX = 5_000
+MESSAGE_BYTES_MAX = 64 * 1024
+PING_SECONDS, PING_TIMEOUT_SECONDS = 25, 20
+STRANGERS_SECONDS = 30.0
+"""Between two looks for transports that came into no namespace; whoever is found twice is closed."""
+
+# What strangers send may be nonsense, and the library writes a traceback for each; our own faults are logged by us.
+_wire_log = logging.getLogger("decabilld.realtime.wire")
+_wire_log.setLevel(logging.CRITICAL)
+
+
+class TextPacket(Packet):  # type: ignore[misc]
+    """A packet without binary attachments, of which the library would gather any number."""
+
+    def decode(self, encoded_packet: Any) -> int:
+        if super().decode(encoded_packet):
+            raise ValueError("binary attachments are not spoken here")
+        return 0
+
+
+def create_socket_app(
+    settings: RealtimeSettings, *, authenticator: Authenticator, snapshot: Snapshot, clock: Clock
+) -> web.Application:
+    """The site. Its shutdown closes every transport, in the way that lets clients come back by themselves.
+
+    Run it with a short `shutdown_timeout`: a client that doesn't close is waited for that long.
+    """
+    origins = "*" if "*" in settings.cors_origins else list(settings.cors_origins)
+    server = AsyncServer(
+        async_mode="aiohttp",
+        # Event after event of a socket, none piling up as tasks: whoever sends too fast waits.
+        async_handlers=False,
+        namespaces=[settings.namespace],
+        serializer=TextPacket,
+        # An empty list would allow every origin; None means our own.
+        cors_allowed_origins=origins or None,
+        cors_credentials=origins != "*",
+        max_http_buffer_size=MESSAGE_BYTES_MAX,
+        ping_interval=PING_SECONDS,
+        ping_timeout=PING_TIMEOUT_SECONDS,
+        logger=_wire_log,
+        engineio_logger=_wire_log,
+    )
+    namespace = BillingNamespace(server, settings, authenticator=authenticator, snapshot=snapshot, clock=clock)
+    app = web.Application(middlewares=[_door(server)])
+    server.attach(app)
+
+    async def sweeping(_: web.Application) -> AsyncIterator[None]:
+        task = spawn(_send_strangers_away(server, namespace), name="socket strangers")
+        yield
+        task.cancel()
+
+    async def close_all(_: web.Application) -> None:
+        await asyncio.gather(*(_close(transport) for transport in list(server.eio.sockets.values())))
+        await server.shutdown()
+
+    app.cleanup_ctx.append(sweeping)
+    app.on_shutdown.append(close_all)
+    return app
+
+
+def _door(server: AsyncServer) -> Any:
+    @web.middleware
+    async def door(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """No new transport over the limit."""
+        if request.method == "GET" and "sid" not in request.query and len(server.eio.sockets) >= SOCKETS_MAX:
+            return web.Response(status=503, headers={"Retry-After": "30"}, text="Too many sockets")
+        return await handler(request)
+
+    return door
+
+
+async def _send_strangers_away(server: AsyncServer, namespace: BillingNamespace) -> None:
+    """A transport costs memory before anybody has shown a token, and after the namespace has shown them out."""
+    seen: set[str] = set()
+    while True:
+        await asyncio.sleep(STRANGERS_SECONDS)
+        strangers = set(server.eio.sockets) - namespace.eio_sids
+        for eio_sid in strangers & seen:
+            await _close(server.eio.sockets[eio_sid])
+        seen = strangers
+
+
+async def _close(transport: Any) -> None:
+    """Without waiting for the client to read. The None lets the library's writer end, and close its WebSocket."""
+    await transport.close(wait=False)
+    await transport.queue.put(None)
