@@ -201,7 +201,9 @@ async def test_server_by_host_name_over_tcp(postgres_dsn: str) -> None:
 
 async def test_readers_share_few_sessions(postgres_dsn: str) -> None:
     pool = await Pool.open(postgres_dsn, size=3)
-    pids = {row[0] for rows in await asyncio.gather(*(pool.fetch_all(PID) for _ in range(40))) for row in rows}
+    # Long enough to overlap: on a busy machine a quick answer is there before the next reader gets its turn.
+    slow_pid = "SELECT pg_backend_pid() FROM pg_sleep(0.01)"
+    pids = {row[0] for rows in await asyncio.gather(*(pool.fetch_all(slow_pid) for _ in range(40))) for row in rows}
     assert len(pids) == 3
     assert await pool.fetch_one("SELECT %s::int, 'b'", (1,)) == (1, "b")
     assert await pool.fetch_one("SELECT 1 WHERE false") is None
