@@ -90,12 +90,12 @@ async def _readers(daemon: Daemon, world: World) -> AsyncIterator[list[float]]:
 async def _bill_now(client: Client, admin: str) -> float:
     """Seconds from the request until the run is done."""
     begin = time.monotonic()
-    run = await client.json("POST", "/api/admin/billing/bill-now", admin, {})
-    while run["status"] != "done":
+    asked = await client.json("POST", "/api/admin/billing/bill-now", admin, {})
+    path = f"/api/admin/billing/bill-now/{asked['requestId']}"
+    while (run := await client.json("GET", path, admin))["status"] != "done":
         if time.monotonic() - begin > RUN_SECONDS:
             raise RuntimeError(f"the run does not end: {run}")
         await asyncio.sleep(0.01)
-        run = await client.json("GET", f"/api/admin/billing/bill-now/{run['requestId']}", admin)
     if run["failed"]:
         raise RuntimeError(f"customers were not billed: {run}")
     return time.monotonic() - begin

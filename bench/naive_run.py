@@ -28,7 +28,8 @@ ON CONFLICT (tenant_id, series) DO UPDATE SET last = number_ranges.last + 1 RETU
 _INVOICE_SQL = """
 INSERT INTO invoices (tenant_id, id, user_id, subscription_id, subscription_ids, origin, number, status, currency,
                       lines, tax_groups, subtotal_net_minor, tax_total_minor, total_gross_minor, paid_minor,
-                      balance_minor, seller, buyer, issued_at, issue_date, due_date, overdue_from, created_at, updated_at)
+                      balance_minor, seller, buyer, issued_at, issue_date, due_date, overdue_from,
+                      created_at, updated_at)
 VALUES (%s, %s, %s, %s, %s::uuid[], 'billing_run', %s, 'issued', 'EUR', %s, '[]', %s, %s, %s, 0, %s, '{}', %s, now(),
         now(), now(), now(), now(), now())"""
 _CLOSE_SQL = "UPDATE positions SET invoice_id = %s, closed_at = now() WHERE tenant_id = %s AND id = ANY(%s::uuid[])"
