@@ -6,6 +6,7 @@ import gc
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from decabilld.gateways.stripe.checkout import StripeCheckout
 
 STOP_SECONDS = 5.0
+LATE = timedelta(minutes=15)
+"""Due work that waits longer makes the daemon unready."""
 SPARE_CONNECTIONS = 12
 """Of our own PostgreSQL, over one a tenant and the readers': for commands beside the daemon, and for administrators."""
 _log = structlog.get_logger("daemon")
@@ -226,6 +229,8 @@ class Daemon:
 
     def _not_ready(self, tenants: Tenants) -> str | None:
         waiting = [f"tenant {tenant_id}: {reason}" for tenant_id, reason in tenants.not_ready().items()]
+        late = tenants.late(LATE)
+        waiting += [f"tenant {tenant_id}: due work is {lag} late" for tenant_id, lag in late.items()]
         return self.database_down or "; ".join(waiting) or None
 
     async def _serve(self, app: web.Application, port: int) -> int:

@@ -6,7 +6,7 @@ publishes the state, answers and starts effects. See DESIGN: "The turn, in detai
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 import structlog
@@ -23,7 +23,7 @@ from decabilld.actors.ports import (
     TenantStore,
     Unavailable,
 )
-from decabilld.actors.tenant.dispatch import catch_up, opening_commands
+from decabilld.actors.tenant.dispatch import catch_up, due_since, opening_commands
 from decabilld.actors.tenant.state import TenantState
 from decabilld.clock import Clock
 from decabilld.domain.entities import Entity, Id
@@ -82,6 +82,10 @@ class TenantActor:
     def now(self) -> datetime:
         """The tenant's time."""
         return now_of(self.published(), self._wall_now())
+
+    def late_by(self) -> timedelta:
+        """How long the oldest due work waits; negative if none is due."""
+        return self.now() - due_since(self.published(), self.policy)
 
     async def ask(
         self,

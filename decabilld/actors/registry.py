@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from decabilld.actors.actor import ASK_SECONDS, TenantActor
 from decabilld.actors.outbox import Outbox
@@ -74,6 +74,11 @@ class Tenants:
     def not_ready(self) -> dict[str, str]:
         """Tenants that can't answer now, each with the reason."""
         return {tenant_id: actor.reason_down for tenant_id, actor in self._actors.items() if actor.reason_down}
+
+    def late(self, tolerated: timedelta) -> dict[str, timedelta]:
+        """Loaded tenants whose due work waits longer than that, each with how long."""
+        lags = {tenant_id: actor.late_by() for tenant_id, actor in self._actors.items() if not actor.reason_down}
+        return {tenant_id: lag for tenant_id, lag in lags.items() if lag > tolerated}
 
     async def ask(
         self,

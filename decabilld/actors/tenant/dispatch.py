@@ -1,6 +1,7 @@
 """Which handler decides which command: one table. A command without a line here can't be asked for."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from decabilld.actors.tenant.handlers import (
@@ -75,3 +76,8 @@ def opening_commands(state: TenantState, policy: BillingPolicy) -> list[Command]
 def catch_up() -> Command:
     """What an actor asks itself next: all that fell due while it wasn't there, and runs that were under way."""
     return c.DoDueWork()
+
+
+def due_since(state: TenantState, policy: BillingPolicy) -> datetime:
+    """When the oldest work that isn't done yet fell due; in the future if nothing is late."""
+    return timetable.next_due_instant(state, policy)

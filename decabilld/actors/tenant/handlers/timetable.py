@@ -32,6 +32,7 @@ from decabilld.actors.tenant.indexes import (
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import BillingRun, Entity, Id, Invoice, Timetable
 from decabilld.domain.lifecycle import INVOICE, step
+from decabilld.domain.policy import BillingPolicy
 from decabilld.domain.refusals import Invalid
 from decabilld.messages.commands import DoDueWork, MoveTestClock, OpenTimetable
 from decabilld.messages.decision import Context, Decision, Entry, HandedOn
@@ -132,15 +133,15 @@ def move_test_clock(state: TenantState, command: MoveTestClock, context: Context
             gathered.add(Decision(changes=(timetable,)), now)
             return replace(gathered.decision(), reply=timetable)
         else:
-            now = min(max(next_due_instant(gathered.state, context), now), command.to)
+            now = min(max(next_due_instant(gathered.state, context.policy), now), command.to)
             gathered.add(Decision(changes=(replace(gathered.state.timetable, test_clock=now),)), now)
     return _on(gathered.decision(), command)
 
 
-def next_due_instant(state: TenantState, context: Context) -> datetime:
+def next_due_instant(state: TenantState, policy: BillingPolicy) -> datetime:
     """When something falls due next; the next billing hour at the latest."""
     following = state.timetable.billing_date_done + timedelta(days=1)
-    earliest = billing_instant(following, context.policy)
+    earliest = billing_instant(following, policy)
     return min(
         earliest,
         _earliest_due(state, SUBSCRIPTIONS_DUE, subscription_due, earliest),
