@@ -73,7 +73,7 @@ class Audit:
     async def quiet(self, tenant: str) -> None:
         """Waits until no effect is left to do."""
         async with asyncio.timeout(QUIET_SECONDS):
-            while await self._count("outbox", tenant, "failed_at IS NULL"):
+            while await self._count("outbox", tenant, "failed_at IS NULL"):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     async def rows(self, kind: type[E], tenant: str, condition: str = "true", *params: Any) -> list[E]:

@@ -6,9 +6,11 @@ Owns starting, stopping and the audit at the end; who speaks to them is `people.
 import asyncio
 import gc
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -186,7 +188,7 @@ class DaemonProcess:
         environment = {**self.environment, "PORT": str(port), "WEBSOCKET_PORT": str(_free_port())}
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "decabilld", "serve", env=environment, stdout=log, stderr=log
+                Path(sys.executable).with_name("decabilld"), "serve", env=environment, stdout=log, stderr=log
             )
         self.url = f"http://127.0.0.1:{port}/api"
         await self.until_ready()
@@ -214,6 +216,12 @@ class DaemonProcess:
         """The first administrator of a tenant, freshly registered."""
         return await Admin.registered(self.http, self.url, tenant, ZoneInfo(zone))
 
+    async def log_in(self, email: str, tenant: str = "default", zone: str = "UTC") -> Admin:
+        """Somebody known, on the port that it listens on now."""
+        admin = Admin(self.http, self.url, tenant, ZoneInfo(zone), None)
+        await admin.log_in(email)
+        return admin
+
     def log_end(self) -> str:
         return self.log.read_text(errors="replace")[-2_000:]
 
@@ -231,19 +239,18 @@ class DaemonProcess:
 
 
 @asynccontextmanager
-async def daemon_process(data_dir: Path, **environment: str) -> AsyncIterator[DaemonProcess]:
-    """A started daemon of its own; `environment` are variables over `PROCESS_ENVIRONMENT`. Stopped at the end.
-
-    `data_dir` must be reachable for the unprivileged user that the database runs as when we are root: pytest's
-    `tmp_path` is not.
-    """
+async def daemon_process(**environment: str) -> AsyncIterator[DaemonProcess]:
+    """A started daemon with a data directory of its own; `environment` are variables over `PROCESS_ENVIRONMENT`."""
+    home = Path(tempfile.mkdtemp(prefix="decabilld-process-"))
+    home.chmod(0o711)  # as root, the database's unprivileged user must get through
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-        process = DaemonProcess(data_dir, http, environment)
+        process = DaemonProcess(home / "data", http, environment)
         try:
             await process.start()
             yield process
         finally:
             await process.stop()
+            shutil.rmtree(home)
 
 
 def _free_port() -> int:
