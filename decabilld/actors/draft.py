@@ -187,7 +187,7 @@ class Draft:
             seq += 1
             row = JournalRow(
                 seq=seq,
-                at=context.now,
+                at=entry.at or context.now,
                 kind=entry.kind,
                 level=entry.level,
                 message=entry.message,

@@ -91,7 +91,7 @@ def _verified(daemon: RunningDaemon, command: str) -> list[str]:
     """What one of the daemon's own audits says, a line for each tenant."""
     code, said = daemon.command(command)
     _demand(code == 0, f"{command}: {said}")
-    return said.splitlines()
+    return [f"{line} (decabilld {command})" for line in said.splitlines()]
 
 
 def _demand(holds: bool, otherwise: str) -> None:

@@ -24,16 +24,16 @@ _GREETING = re.compile(r"decabilld listens on http://([^/\s]+)/api")
 
 
 class RunningDaemon:
-    """`address` is host and port of its HTTP API."""
+    """`address` is host and port of its HTTP API, `environment` what its commands run in."""
 
     def __init__(self, address: str, environment: Mapping[str, str]) -> None:
-        self.address, self._environment = address, environment
+        self.address, self.environment = address, environment
 
     def command(self, *arguments: str) -> tuple[int, str]:
         """Exit code and output of one of the daemon's commands, run beside it."""
         done = subprocess.run(  # noqa: S603
             [*_COMMAND, *arguments],
-            env=self._environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
