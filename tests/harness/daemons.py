@@ -55,7 +55,7 @@ START_SECONDS = 60.0
 class StoryClock:
     """A wall clock that begins where a story does and then goes on as time does, or jumps where it is told."""
 
-    def __init__(self, begin: str = "2024-01-01T00:00:00Z") -> None:
+    def __init__(self, begin: str = "2023-12-01T00:00:00Z") -> None:
         self._ahead = datetime.fromisoformat(begin) - datetime.now(UTC)
 
     def __call__(self) -> datetime:
@@ -122,7 +122,7 @@ async def running_daemon(
     check: bool = True,
     **settings: Any,
 ) -> AsyncIterator[RunningDaemon]:
-    """A daemon over the database at `dsn` (migrated), by default on a test clock, in 2024, with an issuer.
+    """A daemon over the database at `dsn` (migrated), by default with an issuer and a test clock, which begins late in 2023.
 
     Unless `check` is False, every tenant's books are audited at the end of a block that didn't fail.
     """
@@ -242,7 +242,7 @@ class DaemonProcess:
 async def daemon_process(**environment: str) -> AsyncIterator[DaemonProcess]:
     """A started daemon with a data directory of its own; `environment` are variables over `PROCESS_ENVIRONMENT`."""
     home = Path(tempfile.mkdtemp(prefix="decabilld-process-"))
-    home.chmod(0o711)  # as root, the database's unprivileged user must get through
+    home.chmod(0o711)  # noqa: ASYNC240 - as root, the database's unprivileged user must get through
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         process = DaemonProcess(home / "data", http, environment)
         try:

@@ -13,7 +13,7 @@ from decabilld.domain.entities import Entity, ServicePlan, Subscription
 from decabilld.domain.invoices import check_profile
 from decabilld.domain.lifecycle import SUBSCRIPTION, step
 from decabilld.domain.numbering import SUBSCRIPTION_SERIES, subscription_number
-from decabilld.domain.periods import add_local_days, boundary, first_boundary_at_or_after, local_date
+from decabilld.domain.periods import add_local_days, boundary, first_boundary_at_or_after, local_date, period_at
 from decabilld.domain.pricing import terms_of
 from decabilld.domain.refusals import CommitmentNotOver, Invalid, NotFound
 from decabilld.messages.commands import CancelSubscription, OrderSubscription, ResumeSubscription
@@ -119,7 +119,8 @@ def effective_date(subscription: Subscription, context: Context) -> datetime:
     terms, zone, now = subscription.terms, context.policy.zone, context.now
     assert subscription.anchor is not None, "an active subscription has an anchor"
     if terms.bill_in_advance:
-        return first_boundary_at_or_after(terms, subscription.anchor, now, zone)
+        # A period that begins now is charged now, hence lasts to its end.
+        return boundary(terms, subscription.anchor, period_at(terms, subscription.anchor, now, zone) + 1, zone)
     noticed = add_local_days(now, terms.notice_days, zone)
     if terms.cancel_at_period_end:
         return first_boundary_at_or_after(terms, subscription.anchor, noticed, zone)
