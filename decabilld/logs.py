@@ -6,6 +6,9 @@ from typing import Any
 
 import structlog
 
+# Without the values of variables: they are passwords, tokens, and what customers told us.
+_tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure(level: str, style: str) -> None:
     """Set up structlog, and let the standard library's loggers speak through it. `style`: auto, json or text."""
@@ -16,9 +19,9 @@ def configure(level: str, style: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     tail: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if text
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [_tracebacks, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[*shared, *tail],

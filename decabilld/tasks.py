@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
+T = TypeVar("T")
 _log = structlog.get_logger("tasks")
 _running: set[asyncio.Task[Any]] = set()
 
@@ -16,6 +17,18 @@ def spawn(work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
     _running.add(task)
     task.add_done_callback(_finished)
     return task
+
+
+async def to_the_end(work: Coroutine[Any, Any, T], *, name: str) -> T:
+    """The result of `work`, which goes on to its end even when whoever awaits it is cancelled."""
+    task = asyncio.get_running_loop().create_task(work, name=name)
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_finished)  # from now on nobody else hears of a failure
+        raise
 
 
 def _finished(task: asyncio.Task[Any]) -> None:

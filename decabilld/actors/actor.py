@@ -31,7 +31,7 @@ from decabilld.domain.policy import BillingPolicy
 from decabilld.domain.refusals import Refusal
 from decabilld.ids import new_id
 from decabilld.messages.decision import Command, Deferred
-from decabilld.tasks import spawn
+from decabilld.tasks import to_the_end
 
 BATCH_MAX = 256
 ASK_SECONDS = 10.0
@@ -191,7 +191,7 @@ class TenantActor:
             batch = draft.batch()
             try:
                 # A commit under way is never cancelled: its outcome would be unknown for no reason.
-                await asyncio.shield(spawn(self._store.commit(batch), name=f"commit {self.tenant_id}"))
+                await to_the_end(self._store.commit(batch), name=f"commit {self.tenant_id}")
             except CommitRefused as refused:
                 await self._halve(wanted, refused)
                 return
@@ -250,10 +250,10 @@ class TenantActor:
             if envelope.future is not None:
                 self._waiting.setdefault(reply.effect_id, []).append(envelope)
             return
-        waiting: Sequence[Envelope] = ()
-        if envelope.settles is not None:
-            waiting = self._waiting.pop(envelope.settles.answered_id or "", ())
-        for waiter in (envelope, *waiting):
+        envelope.answer(reply)
+        if envelope.settles is None:
+            return
+        for waiter in self._waiting.pop(envelope.settles.answered_id or "", ()):
             if isinstance(reply, Refusal):
                 waiter.fail(reply)
             else:

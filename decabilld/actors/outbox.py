@@ -12,9 +12,11 @@ import structlog
 from msgspec.structs import replace
 
 from decabilld.actors.actor import TenantActor
+from decabilld.actors.draft import Bug
 from decabilld.actors.mailbox import Postponed, Settled
 from decabilld.actors.ports import Busy, OutboxRow, Runners, TenantStore, Unavailable
 from decabilld.clock import Clock
+from decabilld.domain.refusals import Refusal
 from decabilld.ids import new_id
 from decabilld.messages.commands import ConfirmEffectDone, GiveUpEffect
 from decabilld.messages.decision import Command
@@ -112,9 +114,10 @@ class Outbox:
     async def _report(self, row: OutboxRow, outcome: Command, settles: Settled | Postponed) -> None:
         try:
             await self._actor.ask(outcome, who="outbox", cause=new_id(), settles=settles)
-        except (Busy, Unavailable) as error:
+        except (Busy, Unavailable, Refusal, Bug) as error:
             # The row still stands, so the effect runs again: effects are safe to repeat by their id.
-            _log.warning("effect_outcome_not_kept", effect=row.kind, id=row.id, reason=str(error))
+            reason = f"{type(error).__name__}: {error}"
+            _log.warning("effect_outcome_not_kept", effect=row.kind, id=row.id, reason=reason)
             await asyncio.sleep(1.0)
 
 
