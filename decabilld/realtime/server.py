@@ -60,6 +60,7 @@ def create_socket_app(
         logger=_wire_log,
         engineio_logger=_wire_log,
     )
+    _let_waiting_end(server)
     namespace = BillingNamespace(server, settings, authenticator=authenticator, snapshot=snapshot, clock=clock)
     app = web.Application(middlewares=[_door(server)])
     server.attach(app)
@@ -70,7 +71,7 @@ def create_socket_app(
         task.cancel()
 
     async def close_all(_: web.Application) -> None:
-        await asyncio.gather(*(_close(transport) for transport in list(server.eio.sockets.values())))
+        await asyncio.gather(*(transport.close(wait=False) for transport in list(server.eio.sockets.values())))
         await server.shutdown()
 
     app.cleanup_ctx.append(sweeping)
@@ -83,10 +84,15 @@ def _door(server: AsyncServer) -> Any:
     async def door(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """No new transport over the limit."""
+        """No new transport over the limit; one that talks nonsense below Socket.IO is cut off."""
         if request.method == "GET" and "sid" not in request.query and len(server.eio.sockets) >= SOCKETS_MAX:
             return web.Response(status=503, headers={"Retry-After": "30"}, text="Too many sockets")
-        return await handler(request)
+        try:
+            return await handler(request)
+        except (ValueError, LookupError):  # the library can't read the frame, and would leave it to us to log it
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=400)
 
     return door
 
@@ -98,11 +104,20 @@ async def _send_strangers_away(server: AsyncServer, namespace: BillingNamespace)
         await asyncio.sleep(STRANGERS_SECONDS)
         strangers = set(server.eio.sockets) - namespace.eio_sids
         for eio_sid in strangers & seen:
-            await _close(server.eio.sockets[eio_sid])
+            await server.eio.sockets[eio_sid].close(wait=False)
         seen = strangers
 
 
-async def _close(transport: Any) -> None:
-    """Without waiting for the client to read. The None lets the library's writer end, and close its WebSocket."""
-    await transport.close(wait=False)
-    await transport.queue.put(None)
+def _let_waiting_end(server: AsyncServer) -> None:
+    """On a transport's end: None makes the library's writer close its WebSocket, and answers a poll that is held.
+
+    Left to itself it would hold the poll for 45 s, though the client has said goodbye.
+    """
+    library_handler = server.eio.handlers["disconnect"]
+
+    async def on_disconnect(eio_sid: str, reason: str) -> None:
+        await library_handler(eio_sid, reason)
+        if (transport := server.eio.sockets.get(eio_sid)) is not None:
+            transport.queue.put_nowait(None)
+
+    server.eio.on("disconnect", on_disconnect)
