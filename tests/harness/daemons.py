@@ -4,6 +4,7 @@ Owns starting, stopping and the audit at the end; who speaks to them is `people.
 """
 
 import asyncio
+import copy
 import gc
 import os
 import shutil
@@ -15,7 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import aiohttp
@@ -31,8 +32,9 @@ from decabilld.settings import Settings
 from decabilld.store.pool import Pool
 from decabilld.store.readers import Readers
 from tests.harness.audit import Audit
-from tests.harness.people import Admin
+from tests.harness.people import Admin, Person
 
+P = TypeVar("P", bound=Person)
 ISSUER = {
     "issuer_name": "Seller GmbH",
     "issuer_address_line1": "Hauptstraße 1",
@@ -86,13 +88,14 @@ class RunningDaemon:
     """A daemon within this process. Its tenants' administrators and books are at hand."""
 
     def __init__(self, daemon: _Daemon, audit: Audit, http: aiohttp.ClientSession) -> None:
-        self.daemon, self.audit, self._http = daemon, audit, http
+        self._daemon, self.audit, self._http = daemon, audit, http
         self.settings = daemon.settings
         self.tenants = daemon.tenants
+        self.stopped = False
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.daemon.http_port}/api"
+        return f"http://127.0.0.1:{self._daemon.http_port}/api"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -102,9 +105,21 @@ class RunningDaemon:
         """The first administrator of a tenant, freshly registered."""
         return await Admin.registered(self._http, self.url, tenant, self.zone, self.audit)
 
+    def speaks_to(self, person: P) -> P:
+        """Somebody whom an earlier daemon over the same database has made."""
+        known = copy.copy(person)
+        known.http, known.url = self._http, self.url
+        return known
+
     async def do_due_work(self, tenant: str = "default") -> None:
         """What the timetable asks every minute."""
         await self.tenants.ask(tenant, DoDueWork(), who="job:test", cause="test", timeout_seconds=60)
+
+    async def stop(self) -> None:
+        """Before its time, so that another can follow. It is not audited."""
+        self.stopped = True
+        await self._daemon.stop()
+        gc.unfreeze()  # the daemon froze what it had loaded: here it shall go
 
     async def check(self) -> None:
         """Every tenant's books are sound, and nothing more would be billed. Raises AssertionError."""
@@ -122,7 +137,7 @@ async def running_daemon(
     check: bool = True,
     **settings: Any,
 ) -> AsyncIterator[RunningDaemon]:
-    """A daemon over the database at `dsn` (migrated), by default with an issuer and a test clock, which begins late in 2023.
+    """A daemon over the database at `dsn` (migrated), by default with an issuer and a test clock, begun late in 2023.
 
     Unless `check` is False, every tenant's books are audited at the end of a block that didn't fail.
     """
@@ -150,16 +165,16 @@ async def running_daemon(
         clock=clock or StoryClock(),
     )
     daemon.typeset = typeset
-    await daemon.start()
-    try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as http:
-            running = RunningDaemon(daemon, Audit(dsn), http)
+    await asyncio.wait_for(daemon.start(), START_SECONDS)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as http:
+        running = RunningDaemon(daemon, Audit(dsn), http)
+        try:
             yield running
-            if check:
+            if check and not running.stopped:
                 await running.check()
-    finally:
-        await daemon.stop()
-        gc.unfreeze()  # the daemon froze what it had loaded: here it shall go
+        finally:
+            if not running.stopped:
+                await running.stop()
 
 
 class DaemonProcess:
