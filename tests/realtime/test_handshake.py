@@ -76,7 +76,7 @@ async def test_nobody_enters_another_namespace(site: Site) -> None:
     ):
         await socket.receive_str()
         await socket.send_str('40{"Authorization":"x"}')
-        assert (await socket.receive_str(timeout=2)).startswith("44")
+        assert (await socket.receive_str(timeout=5)).startswith("44")
 
 
 async def test_other_origins_only_as_configured(site: Site) -> None:
