@@ -121,7 +121,8 @@ async def happens(
                 begun = now - timedelta(days=40 if act.what == "late usage" else 0)
                 await admin.records_usage(subscription, begun.isoformat(), now.isoformat(), totalCost=n)
         except Refused as refused:
-            assert refused.status == 400  # nothing to resume, already cancelled, billed in advance
+            if refused.status != 400:  # nothing to resume, already cancelled, billed in advance
+                raise
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin"])
