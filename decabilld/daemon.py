@@ -189,7 +189,7 @@ class Daemon:
         socket_app = create_socket_app(
             RealtimeSettings(
                 namespace=settings.websocket_namespace,
-                cors_origins=settings.websocket_cors_origin,
+                cors_origins=settings.socket_origins,
                 poll_interval_ms=settings.status_poll_interval_ms,
                 tenant_ids=frozenset(settings.tenants),
                 tenants_allow_default=settings.tenants_allow_default,

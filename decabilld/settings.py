@@ -132,7 +132,10 @@ class Settings:
     websocket_port: int = _variable("WEBSOCKET_PORT", 8082, "Port of Socket.IO; 0 takes a free one", _whole(0, 65_535))
     websocket_namespace: str = _variable("WEBSOCKET_NAMESPACE", "/billing", "Socket.IO namespace", _namespace)
     websocket_cors_origin: tuple[str, ...] = _variable(
-        "WEBSOCKET_CORS_ORIGIN", (), "Origins that may open sockets, separated by commas; `*` for all", _list
+        "WEBSOCKET_CORS_ORIGIN",
+        (),
+        "Origins that may open sockets, separated by commas; `*` for all, the default outside production",
+        _list,
     )
     status_poll_interval_ms: int = _variable(
         "STATUS_POLL_INTERVAL", 15_000, "Milliseconds between dashboard snapshots unless the client says otherwise",
@@ -269,6 +272,11 @@ class Settings:
     def authentication(self) -> str:
         """The method in force."""
         return self.authentication_method or ("api-key" if self.static_api_key else "users")
+
+    @property
+    def socket_origins(self) -> tuple[str, ...]:
+        """Whose pages may open sockets: outside production everybody's unless it is said."""
+        return self.websocket_cors_origin or (() if self.production else ("*",))
 
     @property
     def data_path(self) -> Path:
