@@ -15,6 +15,9 @@ from decabilld.actors.tenant.indexes import INDEXES, TALLIES, Index
 from decabilld.domain.entities import Entity, Id, NumberRange, Subscription, Timetable
 
 E = TypeVar("E", bound=Entity)
+Bucket = tuple[Id, ...] | Map[Id, None]
+"""The ids under a key of an index: a tuple while they are few, as mostly; a map costs eight times as much."""
+TUPLE_MAX = 8
 _EMPTY: Map[Any, Any] = Map()
 
 
@@ -27,7 +30,7 @@ class TenantState(Struct, frozen=True, kw_only=True):
 
     tenant_id: str
     rows: dict[str, Map[Id, Any]] = {}
-    indexes: dict[str, Map[Hashable, Map[Id, None]]] = {}
+    indexes: dict[str, Map[Hashable, Bucket]] = {}
     tallies: Map[str, int] = _EMPTY
     ended: Map[Id, int] = _EMPTY
     closed: Map[tuple[str, Id], Any] = _EMPTY
@@ -48,7 +51,7 @@ class TenantState(Struct, frozen=True, kw_only=True):
     def each(self, index: Index[E], key: Hashable) -> Iterator[E]:
         """Live entities under a key, in no order, one at a time: a bucket may be large."""
         rows = self.rows.get(index.kind.table, _EMPTY)
-        return (rows[entity_id] for entity_id in self.indexes.get(index.name, _EMPTY).get(key, _EMPTY))
+        return (rows[entity_id] for entity_id in self.indexes.get(index.name, _EMPTY).get(key, ()))
 
     def find(self, index: Index[E], key: Hashable) -> list[E]:
         """Live entities under a key, in no order."""
@@ -63,7 +66,7 @@ class TenantState(Struct, frozen=True, kw_only=True):
         return self.indexes.get(index.name, _EMPTY).keys()
 
     def count(self, index: Index[Any], key: Hashable) -> int:
-        return len(self.indexes.get(index.name, _EMPTY).get(key, _EMPTY))
+        return len(self.indexes.get(index.name, _EMPTY).get(key, ()))
 
     def tally(self, name: str) -> int:
         """A running total, see `indexes.TALLIES`."""
@@ -101,7 +104,7 @@ class _Change:
     def __init__(self, state: TenantState) -> None:
         self.state = state
         self.rows: dict[str, Any] = {}
-        self.indexes: dict[str, Any] = {}
+        self.moves: dict[str, dict[Hashable, dict[Id, bool]]] = {}
         self.tallies: dict[str, int] = {}
         self.ended: dict[Id, int] = {}
         self.closed: dict[tuple[str, Id], Any] = {}
@@ -113,7 +116,10 @@ class _Change:
         return TenantState(
             tenant_id=state.tenant_id,
             rows={**state.rows, **{name: rows.finish() for name, rows in self.rows.items()}},
-            indexes={**state.indexes, **{name: index.finish() for name, index in self.indexes.items()}},
+            indexes={
+                **state.indexes,
+                **{name: _moved(state.indexes.get(name, _EMPTY), moves) for name, moves in self.moves.items()},
+            },
             tallies=_added(state.tallies, self.tallies),
             ended=_added(state.ended, self.ended),
             closed=state.closed.update(self.closed) if self.closed else state.closed,
@@ -143,17 +149,11 @@ class _Change:
             now = None if new is None else index.key(new)
             if was == now:
                 continue
-            buckets = self.indexes.get(index.name)
-            if buckets is None:
-                buckets = self.indexes[index.name] = self.state.indexes.get(index.name, _EMPTY).mutate()
+            moves = self.moves.setdefault(index.name, {})
             if was is not None:
-                bucket = buckets[was].delete(entity_id)
-                if bucket:
-                    buckets[was] = bucket
-                else:
-                    del buckets[was]
+                moves.setdefault(was, {})[entity_id] = False
             if now is not None:
-                buckets[now] = buckets.get(now, _EMPTY).set(entity_id, None)
+                moves.setdefault(now, {})[entity_id] = True
 
     def _retally(self, kind: type[Entity], old: Entity | None, new: Entity | None) -> None:
         tally = TALLIES.get(kind)
@@ -166,6 +166,31 @@ class _Change:
 
     def _count_ended(self, user_id: Id, by: int) -> None:
         self.ended[user_id] = self.ended.get(user_id, 0) + by
+
+
+def _moved(buckets: Map[Hashable, Bucket], moves: dict[Hashable, dict[Id, bool]]) -> Map[Hashable, Bucket]:
+    """An index after moves: by key, which ids are in its bucket now (True) or no more (False)."""
+    changed = buckets.mutate()
+    for key, ids in moves.items():
+        bucket = _filled(buckets.get(key, ()), ids)
+        if bucket:
+            changed[key] = bucket
+        else:
+            changed.pop(key, None)
+    return changed.finish()
+
+
+def _filled(bucket: Bucket, ids: dict[Id, bool]) -> Bucket:
+    """The bucket after these moves, rebuilt once however many they are: one may hold most of what there is."""
+    if len(bucket) + len(ids) <= TUPLE_MAX:
+        return (*(one for one in bucket if one not in ids), *(one for one, stays in ids.items() if stays))
+    filled = (bucket if isinstance(bucket, Map) else Map(dict.fromkeys(bucket))).mutate()
+    for entity_id, stays in ids.items():
+        if stays:
+            filled[entity_id] = None
+        else:
+            filled.pop(entity_id, None)
+    return filled.finish()
 
 
 def _added(counts: Map[Any, int], deltas: dict[Any, int]) -> Map[Any, int]:
