@@ -5,6 +5,7 @@ publishes the state, answers and starts effects. See DESIGN: "The turn, in detai
 """
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -162,12 +163,7 @@ class TenantActor:
     async def _start(self) -> None:
         self._head = await (self._store.reclaim() if self._claimed else self._store.claim())
         self._claimed = True
-        entities, ended = await self._store.load_live()
-        state = TenantState(tenant_id=self.tenant_id).with_ended_counts(ended)
-        for page in _pages(entities):
-            state = state.with_changes(page)
-            await asyncio.sleep(0)  # other tenants share this loop
-        self._state = state
+        state = self._state = await self._load()
         for command in opening_commands(state, self.policy):
             await self._turn([Envelope(command, who="job:start", cause=new_id())])
         self._mailbox.push(Envelope(catch_up(), who="job:start", cause=new_id()))
@@ -175,6 +171,20 @@ class TenantActor:
             self.reason_down = None
         _log.info("tenant_loaded", tenant=self.tenant_id, commits=self._head.n, journal_seq=self._head.seq)
         self.on_effects()
+
+    async def _load(self) -> TenantState:
+        # The collector would look at it all again and again as it grows: most of the time that loading took. Of
+        # several tenants that load at once the first to finish turns it on again; that is only slower.
+        gc.disable()
+        try:
+            entities, ended = await self._store.load_live()
+            state = TenantState(tenant_id=self.tenant_id).with_ended_counts(ended)
+            for page in _pages(entities):
+                state = state.with_changes(page)
+                await asyncio.sleep(0)  # other tenants share this loop
+            return state
+        finally:
+            gc.enable()
 
     # --- the turn ---
 
