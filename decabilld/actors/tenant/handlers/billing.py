@@ -165,7 +165,7 @@ class Billing:
         seller = check_issuer(context.policy)
         buyer = buyer_of(check_profile(state.first(PROFILE_OF_USER, user_id)))
         for currency, positions in sorted(by_currency.items()):
-            positions.sort(key=lambda position: (position.period_start, position.created_at, position.id))
+            positions.sort(key=_place)
             lines = [line_of(position, context.policy) for position in positions]
             invoice = draft(
                 lines,
@@ -223,6 +223,11 @@ def issued_entry(invoice: Invoice) -> Entry:
             "positions": [line.position_id for line in invoice.lines],
         },
     )
+
+
+def _place(position: Position) -> tuple[datetime, datetime, Id, Id]:
+    """Lines are in the order of their periods; what is alike in that, in the order of the orders."""
+    return position.period_start, position.created_at, position.subscription_id, position.id
 
 
 def _done(run: BillingRun) -> Entry:

@@ -81,13 +81,16 @@ def _on(decision: Decision, successor: DoDueWork | MoveTestClock) -> Decision:
 
 def next_target(state: TenantState, command: DoDueWork, context: Context) -> Id | None:
     """The one entity that the next piece would begin with."""
-    for subscription in _due(state, SUBSCRIPTIONS_DUE, subscription_due, command, context):
-        return subscription.id
-    for run in _live_runs(state):
-        for user_id in next_customers(state, run, 1):
-            return user_id
-    for invoice in _due(state, INVOICES_DUE, invoice_due, command, context):
-        return invoice.id
+    if "charges" in command.kinds or "billing" in command.kinds:
+        for subscription in _due(state, SUBSCRIPTIONS_DUE, subscription_due, command, context):
+            return subscription.id
+    if "billing" in command.kinds:
+        for run in _live_runs(state):
+            for user_id in next_customers(state, run, 1):
+                return user_id
+    if "overdue" in command.kinds:
+        for invoice in _due(state, INVOICES_DUE, invoice_due, command, context):
+            return invoice.id
     return None
 
 
