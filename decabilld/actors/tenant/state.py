@@ -133,10 +133,12 @@ class _Change:
         old = rows.get(entity.id)
         new = entity if entity.live else None
         if new is None:
-            self.closed[kind.table, entity.id] = entity
+            key = kind.table, entity.id
+            known_closed = old is None and (key in self.closed or key in self.state.closed)
+            self.closed[key] = entity
             if old is not None:
                 del rows[entity.id]
-            if kind is Subscription and (old is not None or (kind.table, entity.id) not in self.state.closed):
+            if kind is Subscription and not known_closed:
                 self._count_ended(entity.user_id, 1)  # type: ignore[attr-defined]
         else:
             rows[entity.id] = new
