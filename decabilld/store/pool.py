@@ -2,7 +2,8 @@
 
 Owns time-outs, cancellation and the health of connections; knows no table. aiopg is touched only here, as it needs
 guarding: a cancel by the *server* it raises as CancelledError, closing a connection twice takes away another's socket,
-and its pool leaves waiters asleep when a broken connection comes back. Hence `_Session`, and a pool of our own.
+and its pool leaves waiters asleep when a broken connection comes back. And uvloop (libuv) wakes a reader only once when
+a socket fails: if last words came with the failure, nobody would look for it. Hence `_Session`, and a pool of our own.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from typing import Any, Self
 
 import psycopg2
 from aiopg.connection import Connection as AiopgConnection
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn, parse_dsn
+from psycopg2.extensions import STATUS_READY, TRANSACTION_STATUS_IDLE, make_dsn, parse_dsn
 
 from decabilld.store.errors import DatabaseBusy, DatabaseDown, OutcomeUnknown, ends_session, of_statement
 
@@ -22,6 +23,7 @@ Params = Sequence[object] | Mapping[str, object] | None
 
 CONNECT_SECONDS = 5.0
 GRACE_SECONDS = 3.0  # the server cancels first; only a server that doesn't answer at all runs into ours
+LOOK_AGAIN_SECONDS = 0.25
 ABANDONED_CHECK_MS = 500  # so often a busy backend looks whether we are still there
 WAITERS_PER_CONNECTION = 64
 
@@ -35,6 +37,7 @@ class _Session(AiopgConnection):
 
     async def _poll(self, waiter: "asyncio.Future[None]", timeout: float) -> None:
         self._ready(self._weakref)
+        self._look_again_later()
         try:
             async with asyncio.timeout(timeout):
                 await waiter
@@ -42,7 +45,16 @@ class _Session(AiopgConnection):
             self.close()  # the answer would belong to nobody; the server sees the hang-up and cancels the statement
             raise
         finally:
+            self._looking.cancel()
             self._waiter = None
+
+    def _look_again_later(self) -> None:
+        self._looking = self._loop.call_later(LOOK_AGAIN_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        self._look_again_later()
+        if self._conn.status == STATUS_READY:  # not while connecting, where libpq must be called only when it is time
+            self._ready(self._weakref)
 
 
 class Connection:

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import uvloop
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from decabilld.store import pool as pool_module
@@ -106,6 +107,26 @@ async def test_connection_killed_during_a_statement_leaves_the_outcome_unknown(
     assert connection.closed
     with pytest.raises(DatabaseDown):
         await connection.execute("SELECT 1")
+
+
+def test_last_words_that_come_with_the_hang_up_are_the_last_also_under_uvloop(postgres_dsn: str) -> None:
+    """The server goes with our statement unread, while the loop is busy: data and failure are there at once."""
+
+    async def story() -> None:
+        connection = await connect(postgres_dsn, statement_timeout_ms=5_000)
+        ((pid,),) = await connection.execute(PID)
+        os.kill(pid, signal.SIGSTOP)
+        running = asyncio.ensure_future(connection.execute("SELECT 'never read'"))
+        await asyncio.sleep(0.05)
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.3)  # noqa: ASYNC251 - busy
+        began = time.monotonic()
+        with pytest.raises(OutcomeUnknown, match="terminating connection"):
+            await running
+        assert time.monotonic() - began < 1
+
+    uvloop.run(story())
 
 
 async def test_server_that_stops_answering_leaves_the_outcome_unknown(
