@@ -37,7 +37,7 @@ from decabilld.tasks import to_the_end
 BATCH_MAX = 256
 ASK_SECONDS = 10.0
 LOAD_PAGE = 2_000
-RESTART_SECONDS_MIN, RESTART_SECONDS_MAX = 0.05, 5.0
+RESTART_SECONDS_MIN, RESTART_SECONDS_MAX = 0.05, 1.0
 _log = structlog.get_logger("actor")
 
 
@@ -121,7 +121,7 @@ class TenantActor:
 
     async def run(self) -> None:
         """Load, then turn after turn. A failure loads anew with growing pauses; fenced, it ends for good."""
-        pause = RESTART_SECONDS_MIN
+        pause, told = RESTART_SECONDS_MIN, ""
         while not self._stopping:
             try:
                 await self._start()
@@ -137,7 +137,10 @@ class TenantActor:
                 break
             except (CommitInDoubt, Unavailable) as error:
                 self._fail_all("database unavailable", outcome_unknown=isinstance(error, CommitInDoubt))
-                _log.warning("tenant_restarts", tenant=self.tenant_id, reason=str(error), pause_seconds=pause)
+                reason = str(error)
+                log = _log.debug if reason == told else _log.warning  # a long outage is told once
+                log("tenant_restarts", tenant=self.tenant_id, reason=reason, pause_seconds=pause)
+                told = reason
             except Refusal as refusal:
                 self._fail_all(str(refusal), outcome_unknown=False)
                 _log.error("tenant_refused_to_start", tenant=self.tenant_id, reason=str(refusal))

@@ -6,7 +6,7 @@ import random
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -72,18 +72,17 @@ class Town:
 
     def backends(self) -> list[int]:
         """The processes that serve the daemon's connections."""
-        sql = "SELECT array_agg(pid) FROM pg_stat_activity WHERE application_name = 'decabilld'"
+        sql = "SELECT coalesce(array_agg(pid), '{}') FROM pg_stat_activity WHERE application_name = 'decabilld'"
         return list(self._value(sql))
 
     async def database_back(self) -> None:
         """PostgreSQL ends all sessions when one of its processes was killed, and recovers by itself."""
         async with asyncio.timeout(START_SECONDS):
-            while True:
-                try:
-                    self.backends()
-                    return
-                except psycopg2.OperationalError:
-                    await asyncio.sleep(0.02)
+            served = False
+            while not served:
+                await asyncio.sleep(0.05)
+                with suppress(psycopg2.OperationalError):
+                    served = bool(self.backends())
 
     # --- the proof ---
 
