@@ -29,6 +29,7 @@ from decabilld.http.passwords import Passwords
 from decabilld.http.principal import Authenticator
 from decabilld.ids import new_id
 from decabilld.jobs.timetable import BillingTimetable, Intervals
+from decabilld.mail_setup import code_mail
 from decabilld.messages.commands import ApplyPaymentEvent
 from decabilld.realtime.dashboard import Dashboard
 from decabilld.realtime.ports import RealtimeSettings
@@ -133,6 +134,7 @@ class Daemon:
             readers.invoice,
             documents,
             self._stripe(),
+            code_mail(settings, keys.keyring(settings), self._clock),
             success_url=settings.checkout_success_url,
             cancel_url=settings.checkout_cancel_url,
         )

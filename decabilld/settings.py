@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal, InvalidOperation
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -104,6 +105,20 @@ def _tenants(value: str) -> tuple[str, ...]:
     return names
 
 
+def _smtp_security(value: str) -> str:
+    known = {"true": "tls", "false": "auto", "tls": "tls", "starttls": "starttls", "auto": "auto", "none": "none"}
+    if value.lower() not in known:
+        raise ValueError("tls, starttls, auto or none")
+    return known[value.lower()]
+
+
+def _mailbox(value: str) -> str:
+    name, address = parseaddr(value)
+    if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", address) or not (name + address).isprintable():
+        raise ValueError("an address such as billing@example.com or Example <billing@example.com>")
+    return value
+
+
 def _namespace(value: str) -> str:
     return "/" + value.strip("/")
 
@@ -177,6 +192,9 @@ class Settings:
         "ENCRYPTION_KEY", None, "32 bytes, base64 or hex; default: made once and kept, but not in production",
         secret=True,
     )  # fmt: skip
+    encryption_key_previous: str | None = _variable(
+        "ENCRYPTION_KEY_PREVIOUS", None, "The key before that one, until `decabilld rotate-key` is done", secret=True
+    )
     disable_signup: bool = _variable("DISABLE_SIGNUP", False, "Whether registering is refused", _flag)
     confirmation_code_ttl_minutes: int = _variable(
         "CONFIRMATION_CODE_TTL_MINUTES", 60, "Minutes until a code sent by mail expires", _whole(1, 10_080)
@@ -251,6 +269,28 @@ class Settings:
     issuer_managing_director: str | None = _variable(
         "BILLING_ISSUER_MANAGING_DIRECTOR", None, "Who represents the company; optional"
     )
+
+    smtp_host: str | None = _variable("SMTP_HOST", None, "Mail server; unset: codes are logged, but not in production")
+    smtp_port: int | None = _variable(
+        "SMTP_PORT", None, "Its port; default: 465 for tls, 25 for none, else 587", _whole(1, 65_535)
+    )
+    smtp_secure: str = _variable(
+        "SMTP_SECURE", "auto", "tls (or true): from the first byte; starttls: or nothing is sent; auto (or false): "
+        "STARTTLS where it is offered; none: in clear", _smtp_security,
+    )  # fmt: skip
+    smtp_user: str | None = _variable("SMTP_USER", None, "Its user; unset: no login")
+    smtp_password: str | None = _variable("SMTP_PASSWORD", None, "The user's password", secret=True)
+    email_from: str | None = _variable(
+        "EMAIL_FROM", None, "Sender of mails, `a@b.example` or `Name <a@b.example>`; default: BILLING_ISSUER_EMAIL",
+        _mailbox,
+    )  # fmt: skip
+    email_company_name: str | None = _variable(
+        "EMAIL_COMPANY_NAME", None, "Who writes the mails; this and the next default to BILLING_ISSUER_*"
+    )
+    email_company_address: str | None = _variable("EMAIL_COMPANY_ADDRESS", None, "Its address, in one line")
+    email_company_email: str | None = _variable("EMAIL_COMPANY_EMAIL", None, "Where answers to mails go", _mailbox)
+    email_company_phone: str | None = _variable("EMAIL_COMPANY_PHONE", None, "Its number")
+    email_company_website: str | None = _variable("EMAIL_COMPANY_WEBSITE", None, "Its web address")
 
     stripe_secret_key: str | None = _variable(
         "STRIPE_SECRET_KEY", None, "Stripe's secret key; unset: no online payment", secret=True
@@ -403,6 +443,12 @@ def _contradictions(settings: Settings) -> list[str]:
             for name, value in (("JWT_SECRET", settings.jwt_secret), ("ENCRYPTION_KEY", settings.encryption_key))
             if value is None and (name != "JWT_SECRET" or settings.authentication == "users")
         ]
+    if settings.smtp_host is not None and not (settings.email_from or settings.issuer_email):
+        faults.append("EMAIL_FROM or BILLING_ISSUER_EMAIL must be set together with SMTP_HOST")
+    if settings.smtp_password is not None and settings.smtp_user is None:
+        faults.append("SMTP_USER must be set together with SMTP_PASSWORD")
+    if settings.encryption_key_previous is not None and settings.encryption_key is None:
+        faults.append("ENCRYPTION_KEY must be set together with ENCRYPTION_KEY_PREVIOUS")
     if settings.stripe_secret_key is not None and settings.stripe_webhook_secret is None:
         faults.append("STRIPE_WEBHOOK_SECRET must be set together with STRIPE_SECRET_KEY")
     return faults

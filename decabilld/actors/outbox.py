@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from decabilld.actors.actor import TenantActor
 from decabilld.actors.draft import Bug
 from decabilld.actors.mailbox import Postponed, Settled
-from decabilld.actors.ports import Busy, OutboxRow, Runners, TenantStore, Unavailable
+from decabilld.actors.ports import Busy, GivenUp, OutboxRow, Runners, TenantStore, Unavailable
 from decabilld.clock import Clock
 from decabilld.domain.refusals import Refusal
 from decabilld.ids import new_id
@@ -93,6 +93,9 @@ class Outbox:
             return
         try:
             outcome = await asyncio.wait_for(self._runners[type(effect)](self._actor.tenant_id, effect), EFFECT_SECONDS)
+        except GivenUp as refused:
+            _log.error("effect_refused", tenant=self._actor.tenant_id, effect=row.kind, id=row.id, reason=str(refused))
+            await self._report(row, *_given_up(row, str(refused)[:500], self._clock()))
         except Exception as error:  # noqa: BLE001 (whatever an outsider does wrong: logged and tried again)
             await self._postpone(row, effect, error)
         else:
@@ -122,6 +125,12 @@ class Outbox:
 
 
 def _given_up(row: OutboxRow, reason: str, now: datetime) -> tuple[GiveUpEffect, Postponed]:
-    invoice_id = msgspec.json.decode(row.payload).get("invoice_id")
-    command = GiveUpEffect(effect_id=row.id, effect_kind=row.kind, reason=reason, invoice_id=invoice_id)
+    concerned = msgspec.json.decode(row.payload)
+    command = GiveUpEffect(
+        effect_id=row.id,
+        effect_kind=row.kind,
+        reason=reason,
+        invoice_id=concerned.get("invoice_id"),
+        user_id=concerned.get("user_id"),
+    )
     return command, Postponed(replace(row, attempts=row.attempts + 1, last_error=reason, failed_at=now))

@@ -26,6 +26,10 @@ class Unavailable(Exception):
         self.outcome_unknown = outcome_unknown
 
 
+class GivenUp(Exception):
+    """An effect was refused for good: trying it again is of no use. The message says why."""
+
+
 class Fenced(Exception):
     """Another process owns the tenant now; this one must stop and never takes it back."""
 
@@ -134,6 +138,6 @@ class TenantStore(Protocol):
 
 
 Runner = Callable[[str, Effect], Awaitable[Command]]
-"""Does an effect for a tenant and says its outcome as a command. Any exception means: try again later."""
+"""Does an effect for a tenant and says its outcome as a command. GivenUp ends it; any other exception: again later."""
 
 Runners = Mapping[type[Effect], Runner]

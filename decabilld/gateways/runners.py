@@ -1,37 +1,42 @@
 """Who does which effect: one function each, from the effect to the command that reports its outcome."""
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-from decabilld.actors.ports import Runners
+from decabilld.actors.ports import Runners, Unavailable
 from decabilld.domain.entities import Id, Invoice
 from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut, PaymentProviderUnreachable
 from decabilld.gateways.documents.storage import DocumentStorage
-from decabilld.gateways.stripe.checkout import StripeCheckout
 from decabilld.messages.commands import ConfirmCheckoutFailed, ConfirmCheckoutOpened, ConfirmEffectDone
 from decabilld.messages.decision import Command, Effect
-from decabilld.messages.effects import OpenCheckout, RenderDocument
+from decabilld.messages.effects import OpenCheckout, RenderDocument, SendMail
+
+if TYPE_CHECKING:
+    from decabilld.gateways.smtp.code_mail import CodeMail
+    from decabilld.gateways.stripe.checkout import StripeCheckout
 
 FindInvoice = Callable[[str, Id], Awaitable[Invoice | None]]
 
 
 class Effects:
-    """`stripe` is None while online payment is not configured."""
+    """`stripe` is None while online payment is not configured, `mail` while no mail server is."""
 
     def __init__(
         self,
         find_invoice: FindInvoice,
         documents: DocumentStorage,
-        stripe: StripeCheckout | None,
+        stripe: "StripeCheckout | None",
+        mail: "CodeMail | None",
         *,
         success_url: str,
         cancel_url: str,
     ) -> None:
-        self._find_invoice, self._documents, self._stripe = find_invoice, documents, stripe
+        self._find_invoice, self._documents, self._stripe, self._mail = find_invoice, documents, stripe, mail
         self._success_url, self._cancel_url = success_url, cancel_url
 
     @property
     def runners(self) -> Runners:
-        return {RenderDocument: self.render_document, OpenCheckout: self.open_checkout}
+        return {RenderDocument: self.render_document, OpenCheckout: self.open_checkout, SendMail: self.send_mail}
 
     async def render_document(self, tenant_id: str, effect: Effect) -> Command:
         assert isinstance(effect, RenderDocument)
@@ -71,3 +76,10 @@ class Effects:
             checkout_url=session.url,
             expires_at=session.expires_at,
         )
+
+    async def send_mail(self, tenant_id: str, effect: Effect) -> Command:
+        assert isinstance(effect, SendMail)
+        if self._mail is None:
+            raise Unavailable("mail is not configured any more")
+        await self._mail.send(tenant_id, effect)
+        return ConfirmEffectDone()

@@ -267,6 +267,7 @@ class GiveUpEffect(Command, frozen=True, kw_only=True):
     effect_kind: str
     reason: str
     invoice_id: Id | None = None
+    user_id: Id | None = None
 
     def needs(self) -> tuple[Need, ...]:
         return ((e.Invoice, self.invoice_id),) if self.invoice_id else ()

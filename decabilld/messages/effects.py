@@ -1,5 +1,6 @@
 """What a tenant's actor wants done outside. Rows of the outbox; `daemon.py` says who runs each."""
 
+from datetime import datetime
 from typing import ClassVar, Literal
 
 import msgspec
@@ -28,7 +29,25 @@ class OpenCheckout(Effect, frozen=True, kw_only=True):
     currency: str
 
 
-AnyEffect = RenderDocument | OpenCheckout
+MailTemplate = Literal["confirm_email", "reset_password"]
+
+
+class SendMail(Effect, frozen=True, kw_only=True):
+    """Tell a user a one-time code by mail; `id` makes the Message-ID. Worthless once the code has expired.
+
+    The code lies in the outbox, and in every backup of it, so it is sealed as SEALED_CODE of its tenant.
+    """
+
+    SEALED_CODE: ClassVar[str] = "SendMail.sealed_code"
+    template: MailTemplate
+    to: str
+    user_id: Id
+    sealed_code: str
+    expires_at: datetime
+    """Real time, never the test clock's."""
+
+
+AnyEffect = RenderDocument | OpenCheckout | SendMail
 
 _decoder: msgspec.json.Decoder[AnyEffect] = msgspec.json.Decoder(AnyEffect)
 

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from decabilld.actors.tenant.state import TenantState
-from decabilld.domain.entities import Entity, Invoice, PaymentAttempt
+from decabilld.domain.entities import Entity, Invoice, PaymentAttempt, User
 from decabilld.domain.refusals import PaymentProviderFailed
 from decabilld.messages.commands import ConfirmEffectDone, GiveUpEffect
 from decabilld.messages.decision import Context, Decision, Entry
@@ -21,14 +21,14 @@ def give_up_effect(state: TenantState, command: GiveUpEffect, context: Context) 
     changes: tuple[Entity, ...] = ()
     if attempt is not None and attempt.status == "opening":
         changes = (replace(attempt, failure=command.reason, updated_at=context.wall),)
-    entity = attempt or state.get(Invoice, command.invoice_id)
+    entity = attempt or state.get(Invoice, command.invoice_id) or state.get(User, command.user_id)
     if entity is None:
         return Decision(reply=PaymentProviderFailed(message))
     entry = Entry(
         kind="effect.given_up",
         message=message,
         entity=entity,
-        user_id=entity.user_id,
+        user_id=entity.id if isinstance(entity, User) else entity.user_id,
         invoice_id=command.invoice_id,
         level="error",
         data={"effect_id": command.effect_id},
