@@ -12,6 +12,7 @@ from decabilld.actors.tenant.indexes import (
     SUBSCRIPTIONS_DUE,
     SUBSCRIPTIONS_OF_PLAN,
     SUBSCRIPTIONS_OF_USER,
+    Index,
 )
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import Entity, Position, Subscription
@@ -22,6 +23,13 @@ BUYERS = [samples.user() for _ in range(2)]
 PLAN = samples.plan()
 SUBSCRIPTIONS = [samples.subscription(BUYERS[n % 2], PLAN) for n in range(24)]
 POSITIONS = [samples.position(SUBSCRIPTIONS[n]) for n in range(24)]
+
+WATCHED: tuple[Index[Any], ...] = (
+    SUBSCRIPTIONS_OF_USER,
+    SUBSCRIPTIONS_OF_PLAN,
+    SUBSCRIPTIONS_DUE,
+    POSITIONS_OF_USER,
+)
 
 subscriptions = st.builds(
     lambda which, status, hours: replace(
@@ -42,7 +50,7 @@ batches = st.lists(st.lists(st.one_of(subscriptions, positions), max_size=40), m
 def shown(state: TenantState) -> dict[str, Any]:
     buckets = {
         index.name: {key: sorted(entity.id for entity in state.each(index, key)) for key in state.keys(index)}
-        for index in (SUBSCRIPTIONS_OF_USER, SUBSCRIPTIONS_OF_PLAN, SUBSCRIPTIONS_DUE, POSITIONS_OF_USER)
+        for index in WATCHED
     }
     counts = {name: {key: len(ids) for key, ids in found.items()} for name, found in buckets.items()}
     assert counts["subscriptions_of_user"] == {

@@ -55,6 +55,16 @@ async def test_everything_open_on_the_billing_day_becomes_one_invoice_in_the_ord
     assert invoice["subscriptionId"] == first
 
 
+async def test_lines_of_the_same_period_are_in_the_order_of_the_orders(admin: Admin) -> None:
+    await admin.move_to("2024-01-22 08:00")
+    anna = await admin.customer("anna")
+    for n in range(12):
+        await anna.orders(await admin.plan(f"Plan {n:02d}"))
+    await admin.move_to("2024-02-23 00:00")
+    (invoice,) = await admin.all_invoices()
+    assert [line["description"][:7] for line in invoice["lineItems"]] == [f"Plan {n:02d}" for n in range(12)]
+
+
 async def test_what_falls_due_on_the_billing_day_itself_is_on_its_invoice(admin: Admin) -> None:
     await admin.move_to("2024-01-22 23:59")
     anna = await admin.customer("anna")
