@@ -14,6 +14,7 @@ from msgspec import Struct
 
 Id = str
 Role = Literal["user", "admin"]
+CodePurpose = Literal["confirm_email", "reset_password"]
 Interval = Literal["hour", "day", "month", "year"]
 TaxCategory = Literal["standard", "reduced"]
 CustomerType = Literal["business", "consumer"]
@@ -44,7 +45,11 @@ class Entity(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class User(Entity, frozen=True, kw_only=True, gc=False):
-    """Someone who may sign in; a customer once they have a profile. `email_key` is the address as it is compared."""
+    """Someone who may sign in; a customer once they have a profile. `email_key` is the address as it is compared.
+
+    Tokens carry the `token_version` that they were made at: a higher one ends every session. A deleted user keeps the
+    row, for the journal's sake, but neither address nor password.
+    """
 
     table: ClassVar[str] = "users"
     email: str
@@ -58,13 +63,18 @@ class User(Entity, frozen=True, kw_only=True, gc=False):
     """Day of month, 1..28, on which open positions become one invoice."""
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.deleted_at is None
 
 
 class OneTimeCode(Entity, frozen=True, kw_only=True, gc=False):
-    """A code sent by mail, at most one per user and purpose; `id` is the user's. Only a keyed digest is kept."""
+    """A code sent by mail, one per user and purpose: `id` is made of both. Only a keyed digest is kept."""
 
     table: ClassVar[str] = "one_time_codes"
-    purpose: Literal["confirm_email"] = "confirm_email"
+    purpose: CodePurpose
     digest: str
     expires_at: datetime
     """Real time, never the test clock's."""
@@ -74,6 +84,28 @@ class OneTimeCode(Entity, frozen=True, kw_only=True, gc=False):
     @property
     def live(self) -> bool:
         return self.used_at is None
+
+
+class RevokedToken(Entity, frozen=True, kw_only=True, gc=False):
+    """A session that was logged out: `id` is its token's `jti`. Forgotten once the token has expired by itself."""
+
+    table: ClassVar[str] = "revoked_tokens"
+    user_id: Id
+    expires_at: datetime
+    """Real time, never the test clock's."""
+    forgotten: bool = False
+
+    @property
+    def live(self) -> bool:
+        return not self.forgotten
+
+
+class LinkedSubject(Entity, frozen=True, kw_only=True, gc=False):
+    """Whom an identity provider's subject is here; `id` is made of issuer and subject. It outlives a deleted user."""
+
+    table: ClassVar[str] = "linked_subjects"
+    user_id: Id
+    created_at: datetime
 
 
 class CustomerProfile(Entity, frozen=True, kw_only=True, gc=False):

@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from decabilld.actors.registry import Tenants
 from decabilld.clock import Clock
-from decabilld.domain.entities import User
+from decabilld.domain.entities import RevokedToken, User
 from decabilld.domain.refusals import Forbidden, Unauthenticated
-from decabilld.http.principal import Principal
+from decabilld.http.principal import Principal, Session
 
 TOKEN_LIFETIME = timedelta(days=7)
 VERIFIED_TOKENS_MAX = 10_000
@@ -97,14 +97,17 @@ class UserAuthenticator:
         claims = self._tokens.verify(_credentials(authorization, ("bearer",)))
         if claims.tenant != tenant_id:
             raise Unauthenticated(REVOKED)
-        user = self._tenants.published(tenant_id).get(User, claims.sub)
+        state = self._tenants.published(tenant_id)
+        user = state.get(User, claims.sub)
         if user is None:
             raise Unauthenticated(REVOKED)
         if user.locked_at is not None:
             raise Unauthenticated(LOCKED)
         if user.token_version != claims.tv:
             raise Unauthenticated(REVOKED)
-        return Principal("user", tenant_id, user.role, user.id)
+        if state.get(RevokedToken, claims.jti) is not None:
+            raise Unauthenticated(REVOKED)
+        return Principal("user", tenant_id, user.role, user.id, Session(claims.jti, claims.exp))
 
 
 class ApiKeyAuthenticator:

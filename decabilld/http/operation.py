@@ -34,7 +34,8 @@ class Auth(Enum):
 class Operation(Struct, frozen=True, kw_only=True):
     """`path` is without the prefix `/api`; its parameters are UUIDs. `answer` is what `status` carries.
 
-    `refusals` are statuses beyond those that every operation of its kind may answer.
+    `refusals` are statuses beyond those that every operation of its kind may answer. `throttled` ones are those
+    where passwords or codes could be guessed: few a minute, whatever the operator's limit is.
     """
 
     method: str
@@ -50,6 +51,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     body: type[Request] | None
     body_required: bool
     refusals: tuple[int, ...]
+    throttled: bool
     handler: Handler
 
     @property
@@ -72,6 +74,7 @@ def operation(
     body: type[Request] | None = None,
     body_required: bool = True,
     refusals: tuple[int, ...] = (),
+    throttled: bool = False,
 ) -> Callable[[Handler], Operation]:
     """Makes an operation of the coroutine function that handles it."""
 
@@ -90,6 +93,7 @@ def operation(
             body=body,
             body_required=body_required,
             refusals=refusals,
+            throttled=throttled,
             handler=handler,
         )
 

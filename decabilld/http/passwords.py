@@ -1,10 +1,11 @@
-"""Passwords: argon2id hashes, made and checked beside the loop, two at a time."""
+"""Passwords: argon2id hashes, made and checked beside the loop, two at a time; bcrypt's are checked, too."""
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -13,6 +14,9 @@ from decabilld.actors.ports import Busy
 THREADS = 2
 WAITING_MAX = 64
 """At some 20 ms each the last in line waits well under its deadline."""
+BCRYPT = ("$2a$", "$2b$")
+BCRYPT_BYTES = 72
+"""bcrypt never looked further; those who hashed longer passwords cut them off there."""
 T = TypeVar("T")
 
 
@@ -34,13 +38,19 @@ class Passwords:
         matches = await self._beside(lambda: self._matches(password_hash or self._nobodys_hash, password))
         return matches and password_hash is not None
 
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether it is of another kind than we make now."""
+        return password_hash.startswith(BCRYPT) or self._hasher.check_needs_rehash(password_hash)
+
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _matches(self, password_hash: str, password: str) -> bool:
         try:
+            if password_hash.startswith(BCRYPT):
+                return bcrypt.checkpw(password.encode()[:BCRYPT_BYTES], password_hash.encode())
             return self._hasher.verify(password_hash, password)
-        except (VerificationError, InvalidHashError):
+        except (VerificationError, InvalidHashError, ValueError):
             return False
 
     async def _beside(self, work: Callable[[], T]) -> T:

@@ -7,6 +7,14 @@ from msgspec import Struct
 from decabilld.domain.entities import Id, Role
 
 
+class Session(Struct, frozen=True):
+    """The token of ours that somebody came with."""
+
+    token_id: Id
+    expires_at_seconds: int
+    """Unix time."""
+
+
 class Principal(Struct, frozen=True):
     """`user_id` is None for the API key, which has an admin's rights and no customer of its own."""
 
@@ -14,6 +22,7 @@ class Principal(Struct, frozen=True):
     tenant_id: str
     role: Role
     user_id: Id | None = None
+    session: Session | None = None
 
     @property
     def who(self) -> str:

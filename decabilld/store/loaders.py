@@ -20,11 +20,13 @@ from decabilld.domain.entities import (
     Payment,
     PaymentAttempt,
     Position,
+    RevokedToken,
     ServicePlan,
     ServiceType,
     Subscription,
     SubscriptionItem,
     UsageRecord,
+    User,
     WebhookEvent,
 )
 from decabilld.messages.decision import Need
@@ -35,7 +37,9 @@ from decabilld.store.writer import WRITE_ORDER
 PAGE_ROWS = 5_000
 
 LIVE: dict[type[Entity], str] = {
+    User: "deleted_at IS NULL",
     OneTimeCode: "used_at IS NULL",
+    RevokedToken: "NOT forgotten",
     ServiceType: "deleted_at IS NULL",
     ServicePlan: "deleted_at IS NULL",
     Subscription: "status <> 'canceled'",

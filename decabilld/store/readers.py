@@ -29,7 +29,7 @@ from decabilld.store.rows import S, decoder, select_json, unavailable
 E = TypeVar("E", bound=Entity)
 
 _NEWEST_FIRST = "ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
-_USERS = f"users WHERE tenant_id = %(tenant)s {_NEWEST_FIRST} OFFSET %(offset)s"
+_USERS = f"users WHERE tenant_id = %(tenant)s AND deleted_at IS NULL {_NEWEST_FIRST} OFFSET %(offset)s"
 _OF_USER = f"subscriptions WHERE tenant_id = %(tenant)s AND user_id = %(user)s {_NEWEST_FIRST} OFFSET %(offset)s"
 _ITEMS = (
     "subscription_items WHERE tenant_id = %(tenant)s AND subscription_id = %(subscription)s ORDER BY created_at, id"
@@ -37,6 +37,9 @@ _ITEMS = (
 _USAGE = """usage_records WHERE tenant_id = %(tenant)s AND subscription_id = %(subscription)s
     AND period_start >= %(start)s AND period_start < %(end)s ORDER BY period_start, id"""
 _PAYMENTS = "payments WHERE tenant_id = %(tenant)s AND invoice_id = %(invoice)s ORDER BY received_at, id"
+_CLOSED_INVOICES = """
+SELECT count(*) FROM invoices
+WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND status IN ('paid', 'void')"""
 _NUMBERS = """
 SELECT coalesce(json_object_agg(id, number), '{}')::text
 FROM subscriptions WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s::uuid[])"""
@@ -93,6 +96,11 @@ class Readers:
 
     async def users(self, tenant_id: str, *, limit: int, offset: int) -> list[User]:
         return await self._rows(User, _USERS, tenant=tenant_id, limit=limit, offset=offset)
+
+    async def closed_invoices_of_user(self, tenant_id: str, user_id: Id) -> int:
+        """How many of a customer's invoices are paid or void."""
+        count: int = await self._value(_CLOSED_INVOICES, tenant=tenant_id, user=user_id)
+        return count
 
     async def subscription(self, tenant_id: str, subscription_id: Id) -> Subscription | None:
         return await self._one(Subscription, tenant_id, subscription_id)

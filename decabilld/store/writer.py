@@ -17,11 +17,13 @@ from decabilld.domain.entities import (
     Entity,
     Id,
     Invoice,
+    LinkedSubject,
     NumberRange,
     OneTimeCode,
     Payment,
     PaymentAttempt,
     Position,
+    RevokedToken,
     ServicePlan,
     ServiceType,
     Subscription,
@@ -40,6 +42,8 @@ FENCED = "DB001"
 WRITE_ORDER: tuple[type[Entity], ...] = (
     User,
     OneTimeCode,
+    RevokedToken,
+    LinkedSubject,
     CustomerProfile,
     ServiceType,
     ServicePlan,
@@ -63,6 +67,8 @@ INSERT_ONLY: frozenset[type[Struct]] = frozenset({Payment, WebhookEvent, Journal
 _FENCE = "SELECT advance_head(%s, %s, %s, %s, %s, %s)"
 _DELETE_DONE = "DELETE FROM outbox WHERE tenant_id = %s AND id = ANY(%s::uuid[])"
 _DELETE_EXPIRED = "DELETE FROM idempotency_answers WHERE tenant_id = %s AND expires_at < now()"
+
+_DELETE_FORGOTTEN = "DELETE FROM revoked_tokens WHERE tenant_id = %s AND forgotten"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -96,6 +102,8 @@ def statements(tenant_id: str, owner: Id, batch: Batch) -> Statements:
         by_kind.setdefault(type(entity), []).append(entity)
     for kind in sorted(by_kind, key=WRITE_ORDER.index):
         _add_rows(made, tenant_id, kind, by_kind[kind])
+    if RevokedToken in by_kind:
+        made.add(_DELETE_FORGOTTEN, tenant_id)
     _add_rows(made, tenant_id, JournalRow, batch.journal)
     if batch.done_effects:
         made.add(_DELETE_DONE, tenant_id, list(batch.done_effects))

@@ -30,7 +30,17 @@ def user(**fields: Any) -> e.User:
 
 
 def code(of: e.User, **fields: Any) -> e.OneTimeCode:
-    return e.OneTimeCode(**{"id": of.id, "digest": "ab", "expires_at": NOW, "tries_left": 5, **fields})
+    return e.OneTimeCode(
+        **{"id": of.id, "purpose": "confirm_email", "digest": "ab", "expires_at": NOW, "tries_left": 5, **fields}
+    )
+
+
+def revoked(of: e.User, **fields: Any) -> e.RevokedToken:
+    return e.RevokedToken(**{"id": new_id(), "user_id": of.id, "expires_at": NOW, **fields})
+
+
+def linked(of: e.User) -> e.LinkedSubject:
+    return e.LinkedSubject(id=new_id(), user_id=of.id, created_at=NOW)
 
 
 def profile(of: e.User, **fields: Any) -> e.CustomerProfile:
@@ -175,7 +185,8 @@ def one_of_each() -> list[e.Entity]:
     bill = invoice(bought)
     charge = position(bought, invoice_id=bill.id, closed_at=NOW)
     entities: list[e.Entity] = [
-        buyer, code(buyer), profile(buyer), kind, terms, bought, item(bought, service_type_id=kind.id), bill, charge,
+        buyer, code(buyer), revoked(buyer), linked(buyer), profile(buyer), kind, terms, bought,
+        item(bought, service_type_id=kind.id), bill, charge,
         usage(bought, position_id=charge.id), attempt(bill), payment(bill), webhook_event(),
         e.NumberRange(id=new_id(), series="INV-2026", last=1), billing_run(),
         e.Timetable(id=new_id(), billing_date_done=date(2026, 3, 28), zone="Europe/Berlin", test_clock=NOW),

@@ -97,7 +97,9 @@ async def test_unknown_and_malformed_ids_are_nobody(store: PostgresTenantStore) 
 
 
 LIVES: list[tuple[type[e.Entity], dict[str, list[Any]]]] = [
+    (e.User, {"deleted_at": [None, s.NOW]}),
     (e.OneTimeCode, {"used_at": [None, s.NOW]}),
+    (e.RevokedToken, {"forgotten": [False, True]}),
     (e.ServiceType, {"deleted_at": [None, s.NOW]}),
     (e.ServicePlan, {"deleted_at": [None, s.NOW]}),
     (e.Subscription, {"status": list(e.SubscriptionStatus.__args__)}),
@@ -129,6 +131,7 @@ def every_life() -> list[e.Entity]:
         s.profile(buyer),
     ]
     made += [s.code(who, used_at=used) for who, used in ((buyer, None), (other, s.NOW))]
+    made += [s.user(deleted_at=s.NOW)] + [s.revoked(buyer, forgotten=forgotten) for forgotten in (False, True)]
     made += [s.service_type(deleted_at=at) for at in (None, s.NOW)] + [s.plan(deleted_at=s.NOW)]
     made += [s.subscription(buyer, plan, status=status) for status in e.SubscriptionStatus.__args__]
     made += [s.item(home, released_at=at) for at in (None, s.NOW)]

@@ -15,6 +15,7 @@ from decabilld.actors.tenant.handlers import (
     subscriptions,
     timetable,
     usage,
+    users,
 )
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import Subscription, Timetable
@@ -28,7 +29,18 @@ Handler = Callable[[TenantState, Any, Context], Decision]
 HANDLERS: dict[type[Command], Handler] = {
     c.RegisterUser: identity.register_user,
     c.ConfirmEmail: identity.confirm_email,
-    c.CreateUser: identity.create_user,
+    c.RequestPasswordReset: identity.request_password_reset,
+    c.ResetPassword: identity.reset_password,
+    c.ChangePassword: identity.change_password,
+    c.RenewPasswordHash: identity.renew_password_hash,
+    c.EndSession: identity.end_session,
+    c.EndAllSessions: identity.end_all_sessions,
+    c.CreateUser: users.create_user,
+    c.UpdateUser: users.update_user,
+    c.LockUser: users.lock_user,
+    c.UnlockUser: users.unlock_user,
+    c.DeleteUser: users.delete_user,
+    c.AdmitSubject: users.admit_subject,
     c.CreateServiceType: catalog.create_service_type,
     c.UpdateServiceType: catalog.update_service_type,
     c.DeleteServiceType: catalog.delete_service_type,

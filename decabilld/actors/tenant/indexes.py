@@ -10,6 +10,7 @@ from decabilld.domain.entities import (
     Invoice,
     PaymentAttempt,
     Position,
+    RevokedToken,
     ServicePlan,
     ServiceType,
     Subscription,
@@ -56,6 +57,8 @@ def _hour(instant: datetime | None) -> int | None:
 
 
 USER_BY_EMAIL = Index("user_by_email", User, lambda user: user.email_key)
+ADMINS = Index("admins", User, lambda user: "admin" if user.role == "admin" else None)
+REVOKED_BY_HOUR = Index("revoked_by_hour", RevokedToken, lambda token: due_hour(token.expires_at))
 PROFILE_OF_USER = Index("profile_of_user", CustomerProfile, lambda profile: profile.user_id)
 SERVICE_TYPE_BY_KEY = Index("service_type_by_key", ServiceType, lambda service_type: service_type.key)
 PLANS_OF_TYPE = Index("plans_of_type", ServicePlan, lambda plan: plan.service_type_id)

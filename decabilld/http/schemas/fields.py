@@ -128,8 +128,8 @@ class Password(fields.String):
 
     wire = ("string", "password")
 
-    def __init__(self, *, shortest: int = 1, **more: Any) -> None:
-        super().__init__(validate=validate.Length(min=shortest, max=1024), **more)
+    def __init__(self, *, shortest: int = 1, longest: int = 1024, **more: Any) -> None:
+        super().__init__(validate=validate.Length(min=shortest, max=longest), **more)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         if not isinstance(value, str):

@@ -1,11 +1,20 @@
 """Registration, login and users."""
 
+from typing import Any
+
 from marshmallow import fields
 
 from decabilld.http.schemas.base import Answer, Request
-from decabilld.http.schemas.fields import Email, Id, Instant, Matching, Password, Role, Text
+from decabilld.http.schemas.fields import Email, Flag, Id, Instant, Matching, Password, Role, Text
 
-SHORTEST_PASSWORD = 8
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
+
+
+class NewPassword(Password):
+    """One that is chosen now; those that were chosen elsewhere may be shorter or longer."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(shortest=SHORTEST_PASSWORD, longest=LONGEST_PASSWORD, **more)
 
 
 class LoginDtoSchema(Request):
@@ -15,18 +24,51 @@ class LoginDtoSchema(Request):
 
 class RegisterDtoSchema(Request):
     email = Email(required=True)
-    password = Password(required=True, shortest=SHORTEST_PASSWORD)
+    password = NewPassword(required=True)
+
+
+class Code(Matching):
+    """As it was sent."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(r"^[A-Z0-9]{6}$", "Not a code of six letters and digits.", **more)
 
 
 class ConfirmEmailDtoSchema(Request):
     email = Email(required=True)
-    code = Matching(r"^[A-Z0-9]{6}$", "Not a code of six letters and digits.", required=True)
+    code = Code(required=True)
+
+
+class RequestPasswordResetDtoSchema(Request):
+    email = Email(required=True)
+
+
+class ResetPasswordDtoSchema(Request):
+    email = Email(required=True)
+    code = Code(required=True)
+    new_password = NewPassword(required=True)
+
+
+class ChangePasswordDtoSchema(Request):
+    current_password = Password(required=True)
+    new_password = NewPassword(required=True)
+    new_password_confirmation = NewPassword(required=True)
+
+
+class LogoutDtoSchema(Request):
+    invalidate_all_sessions = Flag(load_default=False)
 
 
 class CreateUserDtoSchema(Request):
     email = Email(required=True)
-    password = Password(required=True, shortest=SHORTEST_PASSWORD)
+    password = NewPassword(required=True)
     role = Role(load_default="user")
+
+
+class UpdateUserDtoSchema(Request):
+    email = Email()
+    password = NewPassword()
+    role = Role()
 
 
 class UserResponseSchema(Answer):
@@ -34,8 +76,14 @@ class UserResponseSchema(Answer):
     email = Email()
     role = Role()
     email_confirmed_at = Instant(allow_none=True)
+    locked_at = Instant(allow_none=True)
     created_at = Instant()
     updated_at = Instant()
+
+
+class ChangePasswordResponseSchema(Answer):
+    message = Text()
+    access_token = Text(8192, data_key="access_token")
 
 
 class LoginResponseSchema(Answer):

@@ -11,6 +11,7 @@ def user_view(user: User) -> dict[str, object]:
         "email": user.email,
         "role": user.role,
         "emailConfirmedAt": instant_or_none(user.email_confirmed_at),
+        "lockedAt": instant_or_none(user.locked_at),
         "createdAt": instant(user.created_at),
         "updatedAt": instant(user.updated_at),
     }

@@ -40,9 +40,11 @@ CREATE TABLE users (
     billing_day bigint NOT NULL CHECK (billing_day BETWEEN 1 AND 28),
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, id),
-    CONSTRAINT users_email_once UNIQUE (tenant_id, email_key)
+    deleted_at timestamptz,
+    PRIMARY KEY (tenant_id, id)
 );
+-- A deleted user's address may be registered anew.
+CREATE UNIQUE INDEX users_email_once ON users (tenant_id, email_key) WHERE deleted_at IS NULL;
 
 CREATE TABLE one_time_codes (
     tenant_id text NOT NULL,
@@ -55,6 +57,27 @@ CREATE TABLE one_time_codes (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX one_time_codes_live ON one_time_codes (tenant_id, id) WHERE used_at IS NULL;
+
+-- Sessions that were logged out, until their tokens expire by themselves: the id is the token's.
+CREATE TABLE revoked_tokens (
+    tenant_id text NOT NULL,
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    forgotten boolean NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, user_id) REFERENCES users
+);
+
+-- Whom an identity provider's subject is here.
+CREATE TABLE linked_subjects (
+    tenant_id text NOT NULL,
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, user_id) REFERENCES users
+);
 
 CREATE TABLE customer_profiles (
     tenant_id text NOT NULL,
