@@ -27,8 +27,9 @@ def show(out: Path) -> int:
                 daemon = parts.enter_context(running_daemon(SETTINGS))
             teller.title("A daemon of its own")
             teller.note(
-                f"listens on http://{daemon.address}/api since {time.monotonic() - began:.1f} s after the start"
+                f"It listens on http://{daemon.address}/api after {time.monotonic() - began:.1f} s. What follows is"
             )
+            teller.note("done and read over HTTP alone; the daemon's test clock lets the time pass.")
             _tell(daemon, out, teller)
     except Fault as fault:
         teller.bad(str(fault))
@@ -44,7 +45,7 @@ def _tell(daemon: RunningDaemon, out: Path, teller: Teller) -> None:
     story = Story(daemon.address, teller)
     teller.title("What is sold")
     story.catalog()
-    teller.title(f"Half of the year {story.year}")
+    teller.title(f"The first half of {story.year}, and some days")
     teller.columns()
     story.half_a_year()
     teller.title("The check")

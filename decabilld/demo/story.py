@@ -46,13 +46,29 @@ class Story:
 
     def catalog(self) -> None:
         hosting, metering = self.hosting, self.metering
+        servers, builds = hosting.open_line("servers", "Servers"), metering.open_line("builds", "Builds")
         self._web = hosting.sell(
-            "Web Hosting M", "20.0000", "month", marginPercent="20.0000", marginFixed="0.9000", billingDayOfMonth=15
+            servers,
+            "Web Hosting M",
+            "20.0000",
+            "month",
+            marginPercent="20.0000",
+            marginFixed="0.9000",
+            billingDayOfMonth=15,
         )
         self._server = hosting.sell(
-            "Managed Server", "270.0000", "month", 3, marginPercent="10.0000", noticeDays=30, cancelAtPeriodEnd=False
+            servers,
+            "Managed Server",
+            "270.0000",
+            "month",
+            3,
+            marginPercent="10.0000",
+            noticeDays=30,
+            cancelAtPeriodEnd=False,
         )
-        self._runner = metering.sell("Build Runner", "0.1000", "hour", marginPercent="20.0000", cancelAtPeriodEnd=False)
+        self._runner = metering.sell(
+            builds, "Build Runner", "0.1000", "hour", marginPercent="20.0000", cancelAtPeriodEnd=False
+        )
         for tenant, plan, name, terms in (
             (hosting, self._web, "Web Hosting M", "a month, from the 15th to the 15th (20.00 + 20 % + 0.90)"),
             (hosting, self._server, "Managed Server", "every three months, to be cancelled with 30 days' notice"),

@@ -9,7 +9,7 @@ from decimal import Decimal
 import click
 
 _WHEN, _TENANT, _WHO, _WHAT, _AMOUNT = 12, 8, 16, 47, 7
-_COLOURS = {"issued": "green", "paid": "cyan", "warning": "yellow", "act": "white"}
+_COLOURS = {"issued": "green", "paid": "cyan", "warning": "yellow", "act": None}
 
 
 class Teller:

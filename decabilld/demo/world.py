@@ -25,9 +25,14 @@ class Tenant:
         self.admin.post("/auth/register", {"email": email, "password": PASSWORD})
         self.admin.sign_in(email)
 
-    def sell(self, name: str, base_price: str, interval: str, count: int = 1, **terms: object) -> str:
-        """Put a plan into the catalog; its id."""
+    def open_line(self, key: str, name: str) -> str:
+        """A product line for which nothing has to be deployed; its id."""
+        return str(self.admin.post("/service-types", {"key": key, "name": name, "provider": "none"})["id"])
+
+    def sell(self, line: str, name: str, base_price: str, interval: str, count: int = 1, **terms: object) -> str:
+        """Put a plan into a product line; its id."""
         plan = {
+            "serviceTypeId": line,
             "name": name,
             "basePrice": base_price,
             "billingIntervalType": interval,
