@@ -58,6 +58,7 @@ class TenantActor:
         self.on_effects = on_effects
         self.reason_down: str | None = "loading"
         self.fenced = False
+        self.at_long_work = False
         self._store, self._clock = store, clock
         self._mailbox = Mailbox()
         self._state = TenantState(tenant_id=tenant_id)
@@ -247,6 +248,7 @@ class TenantActor:
 
     def _publish(self, draft: Draft) -> None:
         self._state = draft.state.published()
+        self.at_long_work = bool(draft.successors)
         for envelope in draft.successors:
             self._mailbox.push(envelope)
         for outcome in draft.outcomes:
@@ -263,10 +265,12 @@ class TenantActor:
             if envelope.future is not None:
                 self._waiting.setdefault(reply.effect_id, []).append(envelope)
             return
-        envelope.answer(reply)
-        if envelope.settles is None:
-            return
-        for waiter in self._waiting.pop(envelope.settles.answered_id or "", ()):
+        waiting: Sequence[Envelope] = (envelope,)
+        if envelope.settles is not None:
+            # The outbox has told its outcome and needs no answer but that it is kept.
+            envelope.answer(None)
+            waiting = self._waiting.pop(envelope.settles.answered_id or "", ())
+        for waiter in waiting:
             if isinstance(reply, Refusal):
                 waiter.fail(reply)
             else:
@@ -274,6 +278,7 @@ class TenantActor:
 
     def _fail_all(self, reason: str, *, outcome_unknown: bool) -> None:
         self.reason_down = reason
+        self.at_long_work = False
         for envelope in self._in_flight:
             envelope.fail(Unavailable(reason, outcome_unknown=outcome_unknown))
         self._in_flight = ()

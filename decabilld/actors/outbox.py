@@ -1,6 +1,8 @@
 """Runs a tenant's effects: at least once, some at a time, again with growing pauses, from the database after a restart.
 
 Owns when an effect runs. What it does is its runner's; what its outcome means is decided by the actor like anything.
+Documents go last: a billing run leaves thousands, and neither the run nor somebody's checkout may wait for them; who
+asks for a document gets it at once anyway.
 """
 
 import asyncio
@@ -20,10 +22,12 @@ from decabilld.domain.refusals import Refusal
 from decabilld.ids import new_id
 from decabilld.messages.commands import ConfirmEffectDone, GiveUpEffect
 from decabilld.messages.decision import Command
-from decabilld.messages.effects import AnyEffect, decode_effect
+from decabilld.messages.effects import AnyEffect, RenderDocument, decode_effect
 from decabilld.tasks import spawn
 
-AT_A_TIME = 16
+AT_A_TIME, DOCUMENTS_AT_A_TIME = 16, 4
+DOCUMENT = RenderDocument.__name__
+HELD_BACK_SECONDS = 0.5
 EFFECT_SECONDS = 120.0
 PAUSE_SECONDS_MAX = 3_600
 IDLE_SECONDS = 30.0
@@ -31,11 +35,12 @@ _log = structlog.get_logger("outbox")
 
 
 class Outbox:
-    """One tenant's effects, up to `AT_A_TIME` under way."""
+    """One tenant's effects, up to `AT_A_TIME` under way; documents only while the actor is at no long work."""
 
     def __init__(self, actor: TenantActor, store: TenantStore, runners: Runners, clock: Clock) -> None:
         self._actor, self._store, self._runners, self._clock = actor, store, runners, clock
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._documents: set[str] = set()
         self._wanted = asyncio.Event()
         self._stopping = False
 
@@ -71,18 +76,33 @@ class Outbox:
         if room <= 0 or self._actor.reason_down is not None:
             return IDLE_SECONDS
         now = self._clock()
-        rows = await self._store.due_effects(now, room, list(self._under_way))
+        rows = await self._store.due_effects(now, room, list(self._under_way), without=DOCUMENT)
+        self._start(rows)
+        if len(rows) == room:
+            return IDLE_SECONDS
+        held_back = self._actor.at_long_work
+        document_room = 0 if held_back else min(room - len(rows), DOCUMENTS_AT_A_TIME - len(self._documents))
+        if document_room > 0:
+            documents = await self._store.due_effects(now, document_room, list(self._under_way))
+            self._start(documents)
+            document_room -= len(documents)
+        longest = HELD_BACK_SECONDS if held_back else IDLE_SECONDS
+        following = await self._store.next_effect_at(
+            list(self._under_way), without="" if document_room > 0 else DOCUMENT
+        )
+        return longest if following is None else min(max((following - now).total_seconds(), 0.05), longest)
+
+    def _start(self, rows: list[OutboxRow]) -> None:
         for row in rows:
             task = spawn(self._run(row), name=f"effect {row.kind} {row.id}")
             self._under_way[row.id] = task
+            if row.kind == DOCUMENT:
+                self._documents.add(row.id)
             task.add_done_callback(lambda _, effect_id=row.id: self._finished(effect_id))  # type: ignore[misc]
-        if len(rows) == room:
-            return IDLE_SECONDS
-        following = await self._store.next_effect_at(list(self._under_way))
-        return IDLE_SECONDS if following is None else min(max((following - now).total_seconds(), 0.05), IDLE_SECONDS)
 
     def _finished(self, effect_id: str) -> None:
         self._under_way.pop(effect_id, None)
+        self._documents.discard(effect_id)
         self._wanted.set()
 
     async def _run(self, row: OutboxRow) -> None:

@@ -126,12 +126,14 @@ class TenantStore(Protocol):
         """All of it or nothing. Raises Fenced, CommitRefused, CommitInDoubt."""
         ...
 
-    async def due_effects(self, now: datetime, limit: int, under_way: Iterable[Id]) -> list[OutboxRow]:
-        """Effects to run, the longest due first, without those under way or given up."""
+    async def due_effects(
+        self, now: datetime, limit: int, under_way: Iterable[Id], *, without: str = ""
+    ) -> list[OutboxRow]:
+        """Effects to run, the longest due first, without those under way or given up, or of the kind `without`."""
         ...
 
-    async def next_effect_at(self, under_way: Iterable[Id]) -> datetime | None:
-        """When the next effect is due that is not under way; None when there is none."""
+    async def next_effect_at(self, under_way: Iterable[Id], *, without: str = "") -> datetime | None:
+        """When the next effect is due that is neither under way nor `without`; None when there is none."""
         ...
 
     async def close(self) -> None: ...

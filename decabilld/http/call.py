@@ -13,7 +13,7 @@ from decabilld.actors.draft import Replayed
 from decabilld.actors.ports import IdempotencyKey
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import Id
-from decabilld.domain.refusals import Invalid, Refusal
+from decabilld.domain.refusals import Invalid
 from decabilld.http.dependencies import Dependencies
 from decabilld.http.middlewares import CORRELATION_ID
 from decabilld.http.operation import Operation
@@ -99,11 +99,9 @@ class Call:
         return newest_first[offset : offset + self.query["limit"]]
 
     async def tell(self, command: Command, *, timeout_seconds: float = ASK_SECONDS) -> Any:
-        """The actor's reply to a command, without an idempotency key. Raises a reply that is a Refusal."""
-        return _agreed(
-            await self.deps.tenants.ask(
-                self.tenant_id, command, who=self._who, cause=self.correlation_id, timeout_seconds=timeout_seconds
-            )
+        """The actor's reply to a command, without an idempotency key."""
+        return await self.deps.tenants.ask(
+            self.tenant_id, command, who=self._who, cause=self.correlation_id, timeout_seconds=timeout_seconds
         )
 
     async def ask(self, command: Command, view: View, *, timeout_seconds: float = ASK_SECONDS) -> web.Response:
@@ -120,7 +118,7 @@ class Call:
             timeout_seconds=timeout_seconds,
             idempotency=self._idempotency(render),
         )
-        status, body = (reply.status, reply.body) if isinstance(reply, Replayed) else render(_agreed(reply))
+        status, body = (reply.status, reply.body) if isinstance(reply, Replayed) else render(reply)
         return json_response(status, body)
 
     def answer(self, shown: object) -> web.Response:
@@ -144,13 +142,6 @@ class Call:
             raise Invalid(f"Idempotency-Key must have 1 to {LONGEST_IDEMPOTENCY_KEY} printable characters")
         digest = hashlib.sha256(f"{self.request.method} {self.request.rel_url}\n".encode() + self.raw_body).hexdigest()
         return IdempotencyKey(who=self._who, key=key, request_digest=digest, render=render)
-
-
-def _agreed(reply: object) -> object:
-    """A refusal that was committed comes as a reply: to the caller it is one all the same."""
-    if isinstance(reply, Refusal):
-        raise reply
-    return reply
 
 
 def json_response(status: int, body: bytes) -> web.Response:
