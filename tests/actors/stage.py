@@ -152,12 +152,10 @@ async def subscribed(actor: TenantActor, *names: str, price: str = "10.00", days
             fields={"name": "Plan", "interval": "day", "interval_count": days, "base_price": Decimal(price)}
         ),
     )
-    ordered = []
-    for name in names:
-        user = await new_user(actor, name)
-        await tell(actor, profile_of(user, **COMPLETE))
-        ordered.append(await tell(actor, OrderSubscription(user_id=user.id, plan_id=plan.id)))
-    return ordered
+    users = await asyncio.gather(*(new_user(actor, name) for name in names))
+    await asyncio.gather(*(tell(actor, profile_of(user, **COMPLETE)) for user in users))
+    orders = [OrderSubscription(user_id=user.id, plan_id=plan.id) for user in users]
+    return list(await asyncio.gather(*(tell(actor, order) for order in orders)))
 
 
 async def days_pass(actor: TenantActor, days: int) -> None:

@@ -51,7 +51,7 @@ class Outside:
 
 
 async def an_invoice(actor: TenantActor) -> Invoice:
-    """Of a customer, issued on the day after tomorrow's night."""
+    """Of a customer, the first of some."""
     await subscribed(actor, "anna", days=2)
     await days_pass(actor, 40)
     return next(iter(actor.published().all(Invoice).values()))
