@@ -267,7 +267,9 @@ async def test_the_key_is_in_no_reason_and_no_log(stripe: FakeStripe, caplog: py
 async def test_cancelled_by_the_caller_it_stays_cancelled(stripe: FakeStripe, checkout: StripeCheckout) -> None:
     stripe.faults.append(Fault(delay_seconds=1))
     asking = asyncio.create_task(checkout.open_session(**ORDER))
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(10):
+        while not stripe.requests:
+            await asyncio.sleep(0.01)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
