@@ -42,7 +42,7 @@ _ANSWERS = select_json(
     "idempotency_answers JOIN json_to_recordset(%s::json) AS k(who text, key text) USING (who, key) "
     "WHERE tenant_id = %s AND expires_at > now()",
 )
-_OPEN_EFFECTS = "outbox WHERE tenant_id = %s AND failed_at IS NULL AND id <> ALL(%s::uuid[])"
+_OPEN_EFFECTS = "outbox WHERE tenant_id = %s AND failed_at IS NULL AND id <> ALL(%s::uuid[]) AND kind <> %s"
 _DUE_EFFECTS = select_json(OutboxRow, f"{_OPEN_EFFECTS} AND due_at <= %s ORDER BY due_at, id LIMIT %s")
 _NEXT_EFFECT_AT = f"SELECT min(due_at) FROM {_OPEN_EFFECTS}"  # noqa: S608
 
@@ -97,14 +97,18 @@ class PostgresTenantStore(TenantStore):
         except DatabaseError as error:
             raise Unavailable(str(error)) from error
 
-    async def due_effects(self, now: datetime, limit: int, under_way: Iterable[Id]) -> list[OutboxRow]:
+    async def due_effects(
+        self, now: datetime, limit: int, under_way: Iterable[Id], *, without: str = ""
+    ) -> list[OutboxRow]:
+        params = (self._tenant_id, list(under_way), without, now, limit)
         async with unavailable():
-            rows = await self._pool.fetch_value(_DUE_EFFECTS, (self._tenant_id, list(under_way), now, limit))
+            rows = await self._pool.fetch_value(_DUE_EFFECTS, params)
         return decoder(OutboxRow).decode(rows)
 
-    async def next_effect_at(self, under_way: Iterable[Id]) -> datetime | None:
+    async def next_effect_at(self, under_way: Iterable[Id], *, without: str = "") -> datetime | None:
+        params = (self._tenant_id, list(under_way), without)
         async with unavailable():
-            found: datetime | None = await self._pool.fetch_value(_NEXT_EFFECT_AT, (self._tenant_id, list(under_way)))
+            found: datetime | None = await self._pool.fetch_value(_NEXT_EFFECT_AT, params)
         return found
 
     async def close(self) -> None:
