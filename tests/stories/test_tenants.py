@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from decabilld.store.pool import connect
 from tests.harness.people import Admin, Person
 from tests.stories.conftest import StartDaemon
 
@@ -74,3 +75,25 @@ async def test_a_token_opens_its_own_tenant_only(sellers: tuple[Admin, Admin]) -
     assert (await stolen.refused("GET", "/subscriptions")).status == 401
     stolen.tenant = "green"
     assert (await stolen.refused("GET", "/subscriptions")).status == 400
+
+
+async def test_nobody_waits_for_another_tenants_turn(sellers: tuple[Admin, Admin], database: str) -> None:
+    """The database holds up a commit of red's; blue reads and writes on, and red's write is done once it may."""
+    red, blue = sellers
+    anna, carl = await red.customer("anna"), await blue.customer("carl")
+    holder = await connect(database, statement_timeout_ms=10_000)
+    try:
+        await holder.execute("BEGIN; SELECT 1 FROM tenant_heads WHERE tenant_id = 'red' FOR UPDATE")
+        held = asyncio.create_task(anna.fills_in_profile(city="Ulm"))
+        async with asyncio.timeout(3):
+            for city in ("Bonn", "Köln", "Trier"):
+                await carl.fills_in_profile(city=city)
+                assert (await carl.get("/customer-profile"))["city"] == city
+            # Reads of red's own see what is durable, without waiting either.
+            assert (await anna.get("/customer-profile"))["city"] != "Ulm"
+        assert not held.done()
+        await holder.execute("ROLLBACK")
+        await held
+    finally:
+        await holder.close()
+    assert (await anna.get("/customer-profile"))["city"] == "Ulm"
