@@ -31,9 +31,11 @@ from decabilld.ids import new_id
 from decabilld.jobs.timetable import BillingTimetable, Intervals
 from decabilld.mail_setup import code_mail
 from decabilld.messages.commands import ApplyPaymentEvent
+from decabilld.messages.effects import SendMail
 from decabilld.realtime.dashboard import Dashboard
 from decabilld.realtime.ports import RealtimeSettings
 from decabilld.realtime.server import create_socket_app
+from decabilld.sealing import Keyring
 from decabilld.settings import Settings, SettingsError
 from decabilld.store.embedded import EmbeddedPostgres
 from decabilld.store.errors import DatabaseError, HomeInUse, PostgresFailed
@@ -63,6 +65,7 @@ class Daemon:
         self.database_down: str | None = None
         self.dsn = ""
         self.first_run = False
+        self._keyring: Keyring
         self._parts = AsyncExitStack()
 
     async def start(self) -> None:
@@ -83,6 +86,7 @@ class Daemon:
         settings, parts = self.settings, self._parts
         # Others may pass, not look: as root, the database's unprivileged user must reach its own part of it.
         settings.data_path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._keyring = keys.keyring(settings)
         self.dsn = await self._database()
         pool = await Pool.open(self.dsn, size=settings.db_read_connections)
         parts.push_async_callback(pool.close)
@@ -134,7 +138,7 @@ class Daemon:
             readers.invoice,
             documents,
             self._stripe(),
-            code_mail(settings, keys.keyring(settings), self._clock),
+            code_mail(settings, self._keyring, self._clock),
             success_url=settings.checkout_success_url,
             cancel_url=settings.checkout_cancel_url,
         )
@@ -174,6 +178,7 @@ class Daemon:
                     confirmation_code_ttl_minutes=settings.confirmation_code_ttl_minutes,
                     code_key=keys.code_key(settings),
                     test_clock=settings.test_clock,
+                    production=settings.production,
                 ),
                 policy=settings.policy(),
                 tenants=tenants,
@@ -184,6 +189,7 @@ class Daemon:
                 documents=Documents(documents),
                 clock=self._clock,
                 not_ready=lambda: self._not_ready(tenants),
+                seal_code=partial(self._keyring.seal, field=SendMail.SEALED_CODE) if settings.smtp_host else None,
                 read_payment_event=self._payment_events(),
             )
         )

@@ -45,6 +45,12 @@ class SignupDisabled(Refusal):
     """Registration is switched off."""
 
 
+class MailNotConfigured(Refusal):
+    """A code would have to be sent, and there is no mail server."""
+
+    code = "MAIL_NOT_CONFIGURED"
+
+
 class CommitmentNotOver(Invalid):
     code = "COMMITMENT_NOT_OVER"
 

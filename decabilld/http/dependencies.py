@@ -33,6 +33,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
     confirmation_code_ttl_minutes: int = 60
     code_key: bytes
     test_clock: bool = False
+    production: bool = False
 
 
 class Dependencies(Struct, frozen=True, kw_only=True):
@@ -52,4 +53,6 @@ class Dependencies(Struct, frozen=True, kw_only=True):
     documents: Documents
     clock: Clock
     not_ready: Callable[[], str | None]
+    seal_code: Callable[[str, str], str] | None = None
+    """Seals (code, tenant id) for the mail; None while no mail server is configured."""
     read_payment_event: Callable[[bytes, str], tuple[str | None, ApplyPaymentEvent]] | None = None

@@ -18,6 +18,7 @@ STATUS_OF: dict[type[Exception], int] = {
     refusals.Forbidden: 403,
     refusals.Unauthenticated: 401,
     refusals.SignupDisabled: 503,
+    refusals.MailNotConfigured: 503,
     refusals.PaymentProviderFailed: 502,
     refusals.PaymentProviderTimedOut: 504,
     refusals.IdempotencyMismatch: 422,

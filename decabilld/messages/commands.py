@@ -6,6 +6,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from decabilld.domain import entities as e
@@ -22,6 +23,8 @@ class RegisterUser(Command, frozen=True, kw_only=True):
     password_hash: str
     code_digest: str
     code_expires_at: datetime
+    sealed_code: str | None = None
+    """For the mail; None: whoever asks tells the code otherwise."""
 
 
 class ConfirmEmail(Command, frozen=True, kw_only=True):
@@ -67,6 +70,7 @@ class RequestPasswordReset(Command, frozen=True, kw_only=True):
     email: str
     code_digest: str
     code_expires_at: datetime
+    sealed_code: str | None = None
 
 
 class ResetPassword(Command, frozen=True, kw_only=True):
@@ -110,6 +114,21 @@ class AdmitSubject(Command, frozen=True, kw_only=True):
     link_id: Id
     email: str
     email_verified: bool
+
+
+class ImportedUser(Struct, frozen=True, kw_only=True):
+    """Somebody who comes from elsewhere with the hash of their password; argon2's or bcrypt's."""
+
+    email: str
+    password_hash: str
+    role: Role = "user"
+    email_confirmed_at: datetime | None = None
+
+
+class ImportUsers(Command, frozen=True, kw_only=True):
+    """By the operator. An address that has an account keeps it as it is. Reply: UsersImported."""
+
+    users: tuple[ImportedUser, ...]
 
 
 # --- catalog ---

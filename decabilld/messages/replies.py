@@ -10,3 +10,10 @@ class Registered(Struct, frozen=True, kw_only=True):
 
     user: User
     needs_confirmation: bool
+
+
+class UsersImported(Struct, frozen=True, kw_only=True):
+    """How many accounts were made, and how many addresses had one already."""
+
+    created: int
+    known: int

@@ -33,6 +33,9 @@ class PostOffice:
         self.lose_answers = 0
         self.port = 0
 
+    async def before_answer(self) -> object:
+        """What happens between a mail's arrival and the answer that it has arrived."""
+
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
@@ -51,6 +54,7 @@ class PostOffice:
         self.received.append(message)
         self.recipients += envelope.rcpt_tos
         self.encrypted.append(session.ssl is not None or server.transport.get_extra_info("sslcontext") is not None)
+        await self.before_answer()
         if self.lose_answers:
             self.lose_answers -= 1
             server.transport.abort()

@@ -15,6 +15,7 @@ from decabilld.actors.tenant.handlers import (
     subscriptions,
     timetable,
     usage,
+    user_import,
     users,
 )
 from decabilld.actors.tenant.state import TenantState
@@ -41,6 +42,7 @@ HANDLERS: dict[type[Command], Handler] = {
     c.UnlockUser: users.unlock_user,
     c.DeleteUser: users.delete_user,
     c.AdmitSubject: users.admit_subject,
+    c.ImportUsers: user_import.import_users,
     c.CreateServiceType: catalog.create_service_type,
     c.UpdateServiceType: catalog.update_service_type,
     c.DeleteServiceType: catalog.delete_service_type,

@@ -8,7 +8,7 @@ from aiohttp import web
 from decabilld.actors.tenant.handlers.users import email_key
 from decabilld.actors.tenant.indexes import USER_BY_EMAIL
 from decabilld.domain.entities import User
-from decabilld.domain.refusals import EmailNotConfirmed, Invalid, SignupDisabled, Unauthenticated
+from decabilld.domain.refusals import EmailNotConfirmed, Invalid, MailNotConfigured, SignupDisabled, Unauthenticated
 from decabilld.http.auth import LOCKED, REVOKED
 from decabilld.http.call import Call
 from decabilld.http.codes import code_digest, new_code
@@ -30,9 +30,19 @@ TAG = "Authentication"
 _log = structlog.get_logger("http")
 
 
-def tell_code(call: Call, email: str, code: str) -> None:
-    """The one place where a code leaves us."""
-    _log.warning("confirmation_code", email=email, code=code)
+def sealed_code(call: Call, code: str) -> str | None:
+    """The code as the outbox keeps it for its mail; None where codes are logged. Raises MailNotConfigured."""
+    if call.deps.seal_code is not None:
+        return call.deps.seal_code(code, call.tenant_id)
+    if call.deps.settings.production:
+        raise MailNotConfigured("Mail is not configured")
+    return None
+
+
+def log_code(call: Call, email: str, code: str) -> None:
+    """Without a mail server, outside production: for whoever tries the daemon out."""
+    if call.deps.seal_code is None:
+        _log.warning("confirmation_code", email=email, code=code)
 
 
 @operation(
@@ -60,10 +70,11 @@ async def register(call: Call) -> web.Response:
         password_hash=await call.deps.passwords.hash_password(call.body["password"]),
         code_digest=_digest(call, code),
         code_expires_at=_code_expiry(call),
+        sealed_code=sealed_code(call, code),
     )
     registered = await call.tell(command)
     if registered.needs_confirmation:
-        tell_code(call, registered.user.email, code)
+        log_code(call, registered.user.email, code)
     return call.answer(registered_view(registered))
 
 
@@ -132,11 +143,14 @@ async def request_password_reset(call: Call) -> web.Response:
     check_users_mode(call)
     code = new_code()
     command = RequestPasswordReset(
-        email=call.body["email"], code_digest=_digest(call, code), code_expires_at=_code_expiry(call)
+        email=call.body["email"],
+        code_digest=_digest(call, code),
+        code_expires_at=_code_expiry(call),
+        sealed_code=sealed_code(call, code),
     )
     user: User | None = await call.tell(command)
     if user is not None:
-        tell_code(call, user.email, code)
+        log_code(call, user.email, code)
     return call.answer({"message": "If this address is registered, a code is on its way to it."})
 
 

@@ -19,6 +19,7 @@ from decabilld.messages.commands import (
     ResetPassword,
 )
 from decabilld.messages.decision import Context, Decision, Entry
+from decabilld.messages.effects import SendMail
 from decabilld.messages.replies import Registered
 
 CODE_TRIES = 5
@@ -53,7 +54,12 @@ def register_user(state: TenantState, command: RegisterUser, context: Context) -
         expires_at=command.code_expires_at,
         tries_left=CODE_TRIES,
     )
-    return Decision(reply=Registered(user=user, needs_confirmation=True), changes=(user, code), entries=(entry,))
+    return Decision(
+        reply=Registered(user=user, needs_confirmation=True),
+        changes=(user, code),
+        entries=(entry,),
+        effects=_mail(user, code, command.sealed_code, context),
+    )
 
 
 def confirm_email(state: TenantState, command: ConfirmEmail, context: Context) -> Decision:
@@ -84,7 +90,8 @@ def request_password_reset(state: TenantState, command: RequestPasswordReset, co
         entity=user or code,
         user_id=user.id if user else None,
     )
-    return Decision(reply=user, changes=(code,), entries=(entry,))
+    effects = _mail(user, code, command.sealed_code, context) if user else ()
+    return Decision(reply=user, changes=(code,), entries=(entry,), effects=effects)
 
 
 def reset_password(state: TenantState, command: ResetPassword, context: Context) -> Decision:
@@ -134,6 +141,21 @@ def end_all_sessions(state: TenantState, command: EndAllSessions, context: Conte
     changed = without_sessions(user_of(state, command.user_id), context)
     entry = Entry(kind="user.sessions_ended", message="Logged out everywhere", entity=changed, user_id=changed.id)
     return Decision(changes=(changed,), entries=(entry,))
+
+
+def _mail(user: User, code: OneTimeCode, sealed_code: str | None, context: Context) -> tuple[SendMail, ...]:
+    if sealed_code is None:
+        return ()
+    return (
+        SendMail(
+            id=context.new_id(),
+            template=code.purpose,
+            to=user.email,
+            user_id=user.id,
+            sealed_code=sealed_code,
+            expires_at=code.expires_at,
+        ),
+    )
 
 
 def _code_of(state: TenantState, user: User | None, purpose: CodePurpose, context: Context) -> tuple[User, OneTimeCode]:
