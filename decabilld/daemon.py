@@ -15,6 +15,7 @@ import uvloop
 from aiohttp import web
 
 from decabilld import keys
+from decabilld.access_setup import authenticator_of, http_settings
 from decabilld.actors.ports import Unavailable
 from decabilld.actors.registry import Tenants
 from decabilld.clock import Clock, system_clock
@@ -23,10 +24,9 @@ from decabilld.gateways.documents.renderer import DocumentRenderer, RenderingFai
 from decabilld.gateways.documents.storage import DocumentStorage
 from decabilld.gateways.runners import Effects
 from decabilld.http.app import create_app
-from decabilld.http.auth import ApiKeyAuthenticator, Tokens, UserAuthenticator
-from decabilld.http.dependencies import Dependencies, HttpSettings
+from decabilld.http.auth import Tokens
+from decabilld.http.dependencies import Dependencies
 from decabilld.http.passwords import Passwords
-from decabilld.http.principal import Authenticator
 from decabilld.ids import new_id
 from decabilld.jobs.timetable import BillingTimetable, Intervals
 from decabilld.mail_setup import code_mail
@@ -166,20 +166,23 @@ class Daemon:
         passwords = Passwords()
         self._parts.callback(passwords.close)
         tokens = Tokens(keys.jwt_secret(settings), self._clock)
-        authenticator = self._authenticator(tokens, tenants)
+        authenticator = authenticator_of(settings, tokens, tenants, self._clock)
+        socket_app = create_socket_app(
+            RealtimeSettings(
+                namespace=settings.websocket_namespace,
+                cors_origins=settings.socket_origins,
+                poll_interval_ms=settings.status_poll_interval_ms,
+                tenant_ids=frozenset(settings.tenants),
+                tenants_allow_default=settings.tenants_allow_default,
+            ),
+            authenticator=authenticator,
+            snapshot=Dashboard(tenants, {}).snapshot,
+            clock=self._clock,
+        )
+        self.websocket_port = await self._serve(socket_app, settings.websocket_port)
         app = create_app(
             Dependencies(
-                settings=HttpSettings(
-                    tenant_ids=frozenset(settings.tenants),
-                    tenants_allow_default=settings.tenants_allow_default,
-                    max_body_bytes=settings.max_body_bytes,
-                    authentication_method="api-key" if settings.authentication == "api-key" else "users",
-                    disable_signup=settings.disable_signup,
-                    confirmation_code_ttl_minutes=settings.confirmation_code_ttl_minutes,
-                    code_key=keys.code_key(settings),
-                    test_clock=settings.test_clock,
-                    production=settings.production,
-                ),
+                settings=http_settings(settings, self.websocket_port),
                 policy=settings.policy(),
                 tenants=tenants,
                 readers=readers,
@@ -194,19 +197,6 @@ class Daemon:
             )
         )
         self.http_port = await self._serve(app, settings.port)
-        socket_app = create_socket_app(
-            RealtimeSettings(
-                namespace=settings.websocket_namespace,
-                cors_origins=settings.socket_origins,
-                poll_interval_ms=settings.status_poll_interval_ms,
-                tenant_ids=frozenset(settings.tenants),
-                tenants_allow_default=settings.tenants_allow_default,
-            ),
-            authenticator=authenticator,
-            snapshot=Dashboard(tenants, {}).snapshot,
-            clock=self._clock,
-        )
-        self.websocket_port = await self._serve(socket_app, settings.websocket_port)
 
     def _timetable(self, tenants: Tenants) -> BillingTimetable:
         settings = self.settings
@@ -220,12 +210,6 @@ class Daemon:
                 overdue_ms=settings.invoice_overdue_scheduler_interval_ms,
             ),
         )
-
-    def _authenticator(self, tokens: Tokens, tenants: Tenants) -> Authenticator:
-        settings = self.settings
-        if settings.authentication == "api-key":
-            return ApiKeyAuthenticator(settings.static_api_key or "", settings.static_api_key_tenant_id)
-        return UserAuthenticator(tokens, tenants)
 
     def _payment_events(self) -> Callable[[bytes, str], tuple[str | None, ApplyPaymentEvent]] | None:
         secret = self.settings.stripe_webhook_secret

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal, InvalidOperation
 from email.utils import parseaddr
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from decabilld.domain.entities import Party
@@ -127,6 +128,26 @@ def _list(value: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in value.split(",") if item.strip())
 
 
+def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(item) for item in _list(value))
+    except ValueError:
+        raise ValueError("addresses or CIDR networks such as 10.0.0.0/8, separated by commas") from None
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = _list(value)
+    if not all(origin == "*" or re.fullmatch(r"https?://[^/\s?#@]+/?", origin) for origin in origins):
+        raise ValueError("origins such as https://app.example.org, separated by commas, or *")
+    return origins
+
+
+def _address(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s?#@/]+[^\s?#]*", value):
+        raise ValueError("an address such as https://billing.example.org")
+    return value.rstrip("/")
+
+
 def _variable(
     name: str, default: Any, meaning: str, parse: Callable[[str], Any] = _text, *, secret: bool = False
 ) -> Any:
@@ -176,14 +197,27 @@ class Settings:
         "TEST_CLOCK", False, "Lets admins move their tenant's time; never in production", _flag
     )
 
-    authentication_method: str | None = _variable(
-        "AUTHENTICATION_METHOD", None, "users or api-key; default: api-key if STATIC_API_KEY is set, else users",
-        _one_of("users", "api-key"),
+    authentication_method: Literal["users", "keycloak", "api-key"] | None = _variable(
+        "AUTHENTICATION_METHOD", None,
+        "users, keycloak or api-key; default: api-key if STATIC_API_KEY is set, keycloak if KEYCLOAK_AUTH_SERVER_URL "
+        "is, else users",
+        _one_of("users", "keycloak", "api-key"),
     )  # fmt: skip
     static_api_key: str | None = _variable("STATIC_API_KEY", None, "The key of api-key mode", secret=True)
     static_api_key_tenant_id: str | None = _variable(
         "STATIC_API_KEY_TENANT_ID", None, "The one tenant that the key opens; default: all"
     )
+    keycloak_auth_server_url: str | None = _variable(
+        "KEYCLOAK_AUTH_SERVER_URL", None, "Keycloak's base address, without /realms", _address
+    )
+    keycloak_realm: str | None = _variable("KEYCLOAK_REALM", None, "Its realm")
+    keycloak_client_id: str | None = _variable(
+        "KEYCLOAK_CLIENT_ID", None, "The client that tokens must be meant for (`aud` or `azp`)"
+    )
+    keycloak_tenant_claim: str = _variable(
+        "KEYCLOAK_TENANT_CLAIM", "tenants",
+        "The claim that names the tenants a token may enter; none: whoever comes stays in the tenant first entered",
+    )  # fmt: skip
     jwt_secret: str | None = _variable(
         "JWT_SECRET", None, "Signs tokens, at least 32 characters; default: made once and kept, but not in production",
         secret=True,
@@ -198,6 +232,28 @@ class Settings:
     disable_signup: bool = _variable("DISABLE_SIGNUP", False, "Whether registering is refused", _flag)
     confirmation_code_ttl_minutes: int = _variable(
         "CONFIRMATION_CODE_TTL_MINUTES", 60, "Minutes until a code sent by mail expires", _whole(1, 10_080)
+    )
+
+    cors_origin: tuple[str, ...] = _variable(
+        "CORS_ORIGIN", (), "Origins whose pages may call the API, separated by commas; default * outside production",
+        _origins,
+    )  # fmt: skip
+    rate_limit_enabled: bool | None = _variable(
+        "RATE_LIMIT_ENABLED", None, "Whether clients are limited at all; default: only in production", _flag
+    )
+    rate_limit_ttl_seconds: int = _variable("RATE_LIMIT_TTL", 60, "Seconds of a window", _whole(1, 86_400))
+    rate_limit_limit: int = _variable(
+        "RATE_LIMIT_LIMIT", 100, "Requests of a client to a route in a window; login and codes allow 10 a minute",
+        _whole(1, 1_000_000),
+    )  # fmt: skip
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _variable(
+        "TRUSTED_PROXIES", (), "Addresses or networks of proxies whose X-Forwarded-* headers count", _networks
+    )
+    public_url: str | None = _variable(
+        "PUBLIC_URL", None, "Where the API is reached from outside; default: as the request says", _address
+    )
+    public_websocket_url: str | None = _variable(
+        "PUBLIC_WEBSOCKET_URL", None, "Likewise for Socket.IO; default: the same host at WEBSOCKET_PORT", _address
     )
 
     db_host: str | None = _variable("DB_HOST", None, "PostgreSQL server; unset: the daemon runs its own")
@@ -309,9 +365,22 @@ class Settings:
         return self.environment == "production"
 
     @property
-    def authentication(self) -> str:
+    def authentication(self) -> Literal["users", "keycloak", "api-key"]:
         """The method in force."""
-        return self.authentication_method or ("api-key" if self.static_api_key else "users")
+        if self.authentication_method is not None:
+            return self.authentication_method
+        if self.static_api_key is not None:
+            return "api-key"
+        return "keycloak" if self.keycloak_auth_server_url is not None else "users"
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        """The origins in force."""
+        return self.cors_origin or (() if self.production else ("*",))
+
+    @property
+    def rate_limited(self) -> bool:
+        return self.production if self.rate_limit_enabled is None else self.rate_limit_enabled
 
     @property
     def socket_origins(self) -> tuple[str, ...]:
@@ -435,6 +504,18 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append("TEST_CLOCK must be false when NODE_ENV=production")
     if settings.authentication == "api-key" and not settings.static_api_key:
         faults.append("STATIC_API_KEY must be set when AUTHENTICATION_METHOD=api-key")
+    if settings.authentication == "keycloak":
+        faults += [
+            f"{name} must be set when AUTHENTICATION_METHOD=keycloak"
+            for name, value in (
+                ("KEYCLOAK_AUTH_SERVER_URL", settings.keycloak_auth_server_url),
+                ("KEYCLOAK_REALM", settings.keycloak_realm),
+                ("KEYCLOAK_CLIENT_ID", settings.keycloak_client_id),
+            )
+            if not value
+        ]
+    if settings.production and not settings.cors_origin:
+        faults.append("CORS_ORIGIN must be set when NODE_ENV=production")
     if settings.jwt_secret is not None and len(settings.jwt_secret) < 32:
         faults.append("JWT_SECRET must be at least 32 characters long")
     if settings.production:

@@ -9,12 +9,15 @@ from aiohttp import web
 
 from decabilld.http import routes
 from decabilld.http.call import json_response
+from decabilld.http.config import config_handler
 from decabilld.http.dependencies import Dependencies
 from decabilld.http.endpoint import endpoint
 from decabilld.http.errors import error_response
+from decabilld.http.limits import Limits, Proxies
 from decabilld.http.middlewares import frame
 from decabilld.http.openapi import as_yaml, openapi_document
 from decabilld.http.operation import Operation, operations_of
+from decabilld.http.origins import Origins
 
 PREFIX = "/api"
 SPEC_PATH = "/spec/billing-manager/openapi"
@@ -36,10 +39,14 @@ def create_app(deps: Dependencies, operations: list[Operation] | None = None) ->
     """Raises ValueError for an operation that is declared badly. `operations` default to those of `http/routes`."""
     if operations is None:
         operations = all_operations(test_clock=deps.settings.test_clock)
-    app = web.Application(middlewares=[frame], client_max_size=deps.settings.max_body_bytes)
+    proxies = Proxies(deps.settings.trusted_proxies)
+    limits = Limits(deps.settings.rate_limit, proxies)
+    app = web.Application(
+        middlewares=[frame(Origins(deps.settings.cors_origins), proxies)], client_max_size=deps.settings.max_body_bytes
+    )
     resources: dict[str, web.Resource] = {}
     for operation in operations:
-        handler = endpoint(operation, deps)
+        handler = endpoint(operation, deps, limits.of(operation.id, throttled=operation.throttled))
         resource = resources.get(operation.path)
         if resource is None:
             resource = resources[operation.path] = app.router.add_resource(PREFIX + operation.path)
@@ -47,13 +54,12 @@ def create_app(deps: Dependencies, operations: list[Operation] | None = None) ->
         if operation.method == "GET":
             resource.add_route("HEAD", handler)
     _add_probes(app, deps)
+    app.router.add_get(f"{PREFIX}/config", config_handler(deps, limits.of("config"), proxies))
     _add_spec(app, operations)
     return app
 
 
 def _add_probes(app: web.Application, deps: Dependencies) -> None:
-    settings = deps.settings
-
     async def health(_: web.Request) -> web.Response:
         return _json({"status": "ok", "timestamp": int(deps.clock().timestamp() * 1000)})
 
@@ -61,18 +67,8 @@ def _add_probes(app: web.Application, deps: Dependencies) -> None:
         reason = deps.not_ready()
         return _json({"status": "ok"}) if reason is None else error_response(503, f"Not ready: {reason}")
 
-    async def config(_: web.Request) -> web.Response:
-        return _json(
-            {
-                "authenticationMethod": settings.authentication_method,
-                "disableSignup": settings.disable_signup,
-                "testClock": settings.test_clock,
-            }
-        )
-
     app.router.add_get(f"{PREFIX}/health", health)
     app.router.add_get(f"{PREFIX}/ready", ready)
-    app.router.add_get(f"{PREFIX}/config", config)
 
 
 def _add_spec(app: web.Application, operations: list[Operation]) -> None:

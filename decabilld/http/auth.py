@@ -1,4 +1,4 @@
-"""Authentication: tokens of our own users, and the API key.
+"""Authentication: tokens of our own users, and the API key. Keycloak's are in `keycloak.py`.
 
 Owns what a token is and how long it counts. Whom a tenant knows, and who is locked, is read from its state at each
 request, so that a revocation works at once.
@@ -9,6 +9,7 @@ import hmac
 import uuid
 from collections import OrderedDict
 from datetime import timedelta
+from typing import Generic, TypeVar
 
 import jwt
 import msgspec
@@ -20,6 +21,7 @@ from decabilld.domain.entities import RevokedToken, User
 from decabilld.domain.refusals import Forbidden, Unauthenticated
 from decabilld.http.principal import Principal, Session
 
+C = TypeVar("C")
 TOKEN_LIFETIME = timedelta(days=7)
 VERIFIED_TOKENS_MAX = 10_000
 
@@ -43,12 +45,34 @@ class Claims(Struct, frozen=True):
     exp: int
 
 
+class KnownTokens(Generic[C]):
+    """The claims of tokens that were verified lately, by the tokens' hashes."""
+
+    def __init__(self) -> None:
+        self._claims: OrderedDict[bytes, C] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def get(self, token: str) -> C | None:
+        digest = _digest(token)
+        claims = self._claims.get(digest)
+        if claims is not None:
+            self._claims.move_to_end(digest)
+        return claims
+
+    def put(self, token: str, claims: C) -> None:
+        self._claims[_digest(token)] = claims
+        if len(self._claims) > VERIFIED_TOKENS_MAX:
+            self._claims.popitem(last=False)
+
+
 class Tokens:
     """HS256 tokens under one secret (RFC 7519)."""
 
     def __init__(self, secret: str, clock: Clock) -> None:
         self._secret, self._clock = secret, clock
-        self._verified: OrderedDict[bytes, Claims] = OrderedDict()
+        self._verified: KnownTokens[Claims] = KnownTokens()
 
     def issue(self, user: User, tenant_id: str) -> str:
         now = self._clock()
@@ -66,14 +90,10 @@ class Tokens:
 
     def verify(self, token: str) -> Claims:
         """The claims of a token that is ours and not expired. Raises Unauthenticated."""
-        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-        claims = self._verified.get(digest)
+        claims = self._verified.get(token)
         if claims is None:
-            claims = self._verified[digest] = self._decode(token)
-            if len(self._verified) > VERIFIED_TOKENS_MAX:
-                self._verified.popitem(last=False)
-        else:
-            self._verified.move_to_end(digest)
+            claims = self._decode(token)
+            self._verified.put(token, claims)
         if claims.exp <= self._clock().timestamp():
             raise Unauthenticated(EXPIRED)
         return claims
@@ -94,7 +114,7 @@ class UserAuthenticator:
         self._tokens, self._tenants = tokens, tenants
 
     async def authenticate(self, authorization: str | None, tenant_id: str) -> Principal:
-        claims = self._tokens.verify(_credentials(authorization, ("bearer",)))
+        claims = self._tokens.verify(credentials(authorization, ("bearer",)))
         if claims.tenant != tenant_id:
             raise Unauthenticated(REVOKED)
         state = self._tenants.published(tenant_id)
@@ -114,26 +134,27 @@ class ApiKeyAuthenticator:
     """One static key, as `Bearer` or `ApiKey`. With `key_tenant_id` it opens that tenant only."""
 
     def __init__(self, key: str, key_tenant_id: str | None) -> None:
-        self._digest = _key_digest(key)
+        self._digest = _digest(key)
         self._key_tenant_id = key_tenant_id
 
     async def authenticate(self, authorization: str | None, tenant_id: str) -> Principal:
-        given = _credentials(authorization, ("bearer", "apikey"))
+        given = credentials(authorization, ("bearer", "apikey"))
         # Compared as digests: neither the key's length nor its beginning shows in the time it takes.
-        if not hmac.compare_digest(_key_digest(given), self._digest):
+        if not hmac.compare_digest(_digest(given), self._digest):
             raise Unauthenticated(EXPIRED)
         if self._key_tenant_id is not None and tenant_id != self._key_tenant_id:
             raise Forbidden("This API key belongs to another tenant")
         return Principal("api-key", tenant_id, "admin")
 
 
-def _credentials(authorization: str | None, schemes: tuple[str, ...]) -> str:
-    scheme, _, credentials = (authorization or "").partition(" ")
-    credentials = credentials.strip()
-    if scheme.lower() not in schemes or not credentials:
+def credentials(authorization: str | None, schemes: tuple[str, ...]) -> str:
+    """What follows one of these schemes. Raises Unauthenticated."""
+    scheme, _, given = (authorization or "").partition(" ")
+    given = given.strip()
+    if scheme.lower() not in schemes or not given:
         raise Unauthenticated(MISSING)
-    return credentials
+    return given
 
 
-def _key_digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()

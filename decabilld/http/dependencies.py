@@ -10,6 +10,7 @@ from decabilld.clock import Clock
 from decabilld.domain.entities import Invoice
 from decabilld.domain.policy import BillingPolicy
 from decabilld.http.auth import Tokens
+from decabilld.http.limits import Network, RateLimit
 from decabilld.http.passwords import Passwords
 from decabilld.http.principal import Authenticator
 from decabilld.messages.commands import ApplyPaymentEvent
@@ -22,17 +23,37 @@ class Documents(Protocol):
         ...
 
 
+class KeycloakAddress(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where people log in; no secret."""
+
+    auth_server_url: str
+    realm: str
+    client_id: str
+
+
 class HttpSettings(Struct, frozen=True, kw_only=True):
-    """`tenant_ids` is the allowlist; `code_key` keys the digests of one-time codes."""
+    """`tenant_ids` is the allowlist; `code_key` keys the digests of one-time codes.
+
+    `rate_limit` None means none at all. `public_url` is where the API is reached from outside, `websocket_url` where
+    sockets are; None: where the request has found us, sockets at `websocket_port`.
+    """
 
     tenant_ids: frozenset[str] = frozenset({"default"})
     tenants_allow_default: bool = True
     max_body_bytes: int = 1024 * 1024
-    authentication_method: Literal["users", "api-key"] = "users"
+    authentication_method: Literal["users", "keycloak", "api-key"] = "users"
+    keycloak: KeycloakAddress | None = None
     disable_signup: bool = False
     confirmation_code_ttl_minutes: int = 60
     code_key: bytes
     test_clock: bool = False
+    cors_origins: tuple[str, ...] = ("*",)
+    rate_limit: RateLimit | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+    public_url: str | None = None
+    websocket_url: str | None = None
+    websocket_port: int = 8082
+    websocket_namespace: str = "/billing"
     production: bool = False
 
 

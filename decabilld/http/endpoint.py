@@ -23,8 +23,10 @@ LONGEST_NUMBER = 60
 DEFAULT_TENANT = "default"
 
 
-def endpoint(operation: Operation, deps: Dependencies) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """The aiohttp handler of an operation."""
+def endpoint(
+    operation: Operation, deps: Dependencies, limit: Callable[[web.Request], None] | None
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The aiohttp handler of an operation. `limit` counts a request, and raises when it is one too many."""
     auth = operation.auth
     path_ids = operation.path_ids
     query = operation.query() if operation.query else None
@@ -32,6 +34,8 @@ def endpoint(operation: Operation, deps: Dependencies) -> Callable[[web.Request]
     body = operation.body() if operation.body else None
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        if limit is not None:
+            limit(request)
         tenant_id = "" if auth is Auth.SIGNED else tenant_of(request, deps.settings)
         principal = None
         if auth is not Auth.PUBLIC and auth is not Auth.SIGNED:

@@ -11,25 +11,6 @@ from aiohttp import web
 from decabilld.actors.ports import Busy, Unavailable
 from decabilld.domain import refusals
 
-STATUS_OF: dict[type[Exception], int] = {
-    refusals.NotFound: 404,
-    refusals.Invalid: 400,
-    refusals.Conflict: 409,
-    refusals.Forbidden: 403,
-    refusals.Unauthenticated: 401,
-    refusals.SignupDisabled: 503,
-    refusals.MailNotConfigured: 503,
-    refusals.PaymentProviderFailed: 502,
-    refusals.PaymentProviderTimedOut: 504,
-    refusals.IdempotencyMismatch: 422,
-    Busy: 503,
-    Unavailable: 503,
-}
-RETRY_AFTER_SECONDS = 2
-
-# Python's own phrases for these change with its version.
-_PHRASES = {413: "Payload Too Large", 422: "Unprocessable Entity"}
-
 
 class Malformed(refusals.Invalid):
     """The request isn't what the operation declares. `details` pairs the place in it with what is wrong there."""
@@ -41,6 +22,35 @@ class Malformed(refusals.Invalid):
 
 class NotJson(refusals.Invalid):
     """The body can't be read at all."""
+
+
+class TooManyRequests(refusals.Refusal):
+    """The client's window is used up."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(f"Too many requests; try again in {retry_after_seconds} s")
+        self.retry_after_seconds = retry_after_seconds
+
+
+STATUS_OF: dict[type[Exception], int] = {
+    refusals.NotFound: 404,
+    refusals.Invalid: 400,
+    refusals.Conflict: 409,
+    refusals.Forbidden: 403,
+    refusals.Unauthenticated: 401,
+    refusals.SignupDisabled: 503,
+    refusals.MailNotConfigured: 503,
+    refusals.PaymentProviderFailed: 502,
+    refusals.PaymentProviderTimedOut: 504,
+    refusals.IdempotencyMismatch: 422,
+    TooManyRequests: 429,
+    Busy: 503,
+    Unavailable: 503,
+}
+RETRY_AFTER_SECONDS = 2
+
+# Python's own phrases for these change with its version.
+_PHRASES = {413: "Payload Too Large", 422: "Unprocessable Entity"}
 
 
 def phrase_of(status: int) -> str:
@@ -79,6 +89,8 @@ def response_of(error: Exception, correlation_id: str) -> web.Response:
     if isinstance(error, Busy | Unavailable):
         return error_response(status, _reason(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     assert isinstance(error, refusals.Refusal)
+    if isinstance(error, TooManyRequests):
+        return error_response(status, error.message, headers={"Retry-After": str(error.retry_after_seconds)})
     details = error.details if isinstance(error, Malformed) else None
     return error_response(status, error.message, code=error.code, details=details)
 

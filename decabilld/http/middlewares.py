@@ -1,13 +1,16 @@
-"""What every request passes through: its correlation id, its errors, its log line."""
+"""What every request passes through: its correlation id, its origin, its errors, its log line."""
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
+from decabilld.domain.refusals import Forbidden
 from decabilld.http.errors import response_of
+from decabilld.http.limits import ALLOWANCE, Proxies
+from decabilld.http.origins import HSTS, SECURITY_HEADERS, Origins
 
 SLOW_SECONDS = 0.5
 LONGEST_CORRELATION_ID = 128
@@ -16,22 +19,44 @@ CORRELATION_ID = web.RequestKey("correlation_id", str)
 _log = structlog.get_logger("http")
 
 
-@web.middleware
-async def frame(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+def frame(origins: Origins, proxies: Proxies) -> Middleware:
     """Every answer carries the correlation id; every failure becomes the contract's JSON."""
-    started = time.monotonic()
-    correlation_id = request[CORRELATION_ID] = _correlation_id(request)
-    structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
-    try:
-        response = await handler(request)
-    except Exception as error:  # noqa: BLE001 - told to the client; what no table knows is logged with its traceback
-        response = response_of(error, correlation_id)
-        if response.status == 500:
-            _log.error("request_failed", method=request.method, path=request.path, exc_info=error)
-    response.headers["X-Correlation-Id"] = correlation_id
-    seconds = time.monotonic() - started
+
+    @web.middleware
+    async def framed(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.monotonic()
+        correlation_id = request[CORRELATION_ID] = _correlation_id(request)
+        structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+        try:
+            if origins.refuses(request):
+                raise Forbidden("Pages of this origin may not do this")
+            response = await handler(request)
+        except Exception as error:  # noqa: BLE001 - told to the client; what no table knows is logged with its traceback
+            response = response_of(error, correlation_id)
+            if response.status == 500:
+                _log.error("request_failed", method=request.method, path=request.path, exc_info=error)
+        response.headers["X-Correlation-Id"] = correlation_id
+        _secure(request, response, origins, proxies)
+        _record(request, response, time.monotonic() - started)
+        return response
+
+    return framed
+
+
+def _secure(request: web.Request, response: web.StreamResponse, origins: Origins, proxies: Proxies) -> None:
+    headers = response.headers
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+    if proxies.came_by_tls(request):
+        headers["Strict-Transport-Security"] = HSTS
+    allowance = request.get(ALLOWANCE)
+    if allowance is not None:
+        headers.update(allowance.headers)
+    origins.add_headers(request, response)
+
+
+def _record(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+    """The log line of a write, an error or a slow read. Neither query nor headers: they may hold secrets."""
     if request.method not in _READS or response.status >= 400 or seconds > SLOW_SECONDS:
         _log.info(
             "request",
@@ -41,7 +66,6 @@ async def frame(
             tenant=request.headers.get("X-Tenant") or "default",
             milliseconds=round(seconds * 1000, 1),
         )
-    return response
 
 
 def _correlation_id(request: web.Request) -> str:
