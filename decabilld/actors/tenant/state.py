@@ -184,15 +184,18 @@ def _moved(buckets: Map[Hashable, Bucket], moves: dict[Hashable, dict[Id, bool]]
 
 def _filled(bucket: Bucket, ids: dict[Id, bool]) -> Bucket:
     """The bucket after these moves, rebuilt once however many they are: one may hold most of what there is."""
-    if len(bucket) + len(ids) <= TUPLE_MAX:
-        return (*(one for one in bucket if one not in ids), *(one for one, stays in ids.items() if stays))
-    filled = (bucket if isinstance(bucket, Map) else Map(dict.fromkeys(bucket))).mutate()
+    few = len(bucket) + len(ids) <= TUPLE_MAX
+    filled: Any = dict.fromkeys(bucket) if few else _as_map(bucket).mutate()
     for entity_id, stays in ids.items():
         if stays:
             filled[entity_id] = None
         else:
             filled.pop(entity_id, None)
-    return filled.finish()
+    return tuple(filled) if few else filled.finish()
+
+
+def _as_map(bucket: Bucket) -> Map[Id, None]:
+    return bucket if isinstance(bucket, Map) else Map(dict.fromkeys(bucket))
 
 
 def _added(counts: Map[Any, int], deltas: dict[Any, int]) -> Map[Any, int]:
