@@ -5,32 +5,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from decabilld import logs
-from decabilld.settings import Settings, SettingsError, load, variables
-
-T = TypeVar("T")
-EXIT_SETTINGS = 2
-EXIT_FAULT = 1
-
-env_file_option = click.option(
-    "--env-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File of NAME=value lines; the environment comes first.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-
-
-def with_settings(env_file: Path | None) -> Settings:
-    """The settings, or an exit with what is wrong with them."""
-    try:
-        return load(env_file=env_file)
-    except SettingsError as error:
-        click.echo(f"decabilld: {error}", err=True)
-        sys.exit(EXIT_SETTINGS)
+from decabilld.cli_accounts import create_admin, import_users
+from decabilld.cli_options import EXIT_FAULT, env_file_option, json_option, with_settings
+from decabilld.settings import Settings, variables
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -247,6 +229,9 @@ def on_database(settings: Settings, work: Callable[[Any], Any]) -> Any:
         click.echo(f"decabilld: {error}", err=True)
         sys.exit(EXIT_FAULT)
 
+
+main.add_command(create_admin)
+main.add_command(import_users)
 
 if __name__ == "__main__":
     main()

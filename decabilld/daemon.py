@@ -16,9 +16,12 @@ from aiohttp import web
 
 from decabilld import keys
 from decabilld.access_setup import authenticator_of, http_settings
+from decabilld.account_setup import accounts_of
 from decabilld.actors.ports import Unavailable
 from decabilld.actors.registry import Tenants
 from decabilld.clock import Clock, system_clock
+from decabilld.control.server import control_site
+from decabilld.control.socket_file import ControlSocketTaken
 from decabilld.domain.entities import Invoice, User
 from decabilld.gateways.documents.renderer import DocumentRenderer, RenderingFailed
 from decabilld.gateways.documents.storage import DocumentStorage
@@ -165,6 +168,8 @@ class Daemon:
         settings = self.settings
         passwords = Passwords()
         self._parts.callback(passwords.close)
+        accounts = accounts_of(tenants, settings.tenants, passwords)
+        await self._parts.enter_async_context(control_site(accounts, settings.data_path))
         tokens = Tokens(keys.jwt_secret(settings), self._clock)
         authenticator = authenticator_of(settings, tokens, tenants, self._clock)
         socket_app = create_socket_app(
@@ -271,7 +276,7 @@ async def _run(settings: Settings) -> int:
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     try:
         await daemon.start()
-    except (DatabaseError, PostgresFailed, HomeInUse, SettingsError, OSError) as error:
+    except (DatabaseError, PostgresFailed, HomeInUse, ControlSocketTaken, SettingsError, OSError) as error:
         _log.error("start_failed", reason=str(error))
         return 1
     print(greeting(daemon), flush=True)  # noqa: T201 (said to whoever started us, not logged)

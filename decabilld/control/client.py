@@ -1,0 +1,52 @@
+"""A running daemon's `Accounts`, asked over its control socket."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from decabilld.actors.ports import Unavailable
+from decabilld.control.accounts import Imported
+from decabilld.control.server import CREATE_ADMIN, IMPORT_USERS, CreateAdmin, Failed, ImportLines
+from decabilld.control.socket_file import checked
+from decabilld.domain.entities import User
+from decabilld.domain.refusals import Invalid
+
+TOTAL_SECONDS = 90.0
+T = TypeVar("T")
+
+
+class RemoteAccounts:
+    """As `Accounts`: the same calls, the same refusals (all of them as Invalid)."""
+
+    def __init__(self, http: aiohttp.ClientSession) -> None:
+        self._http = http
+
+    async def create_admin(self, tenant_id: str, email: str, password: str) -> User:
+        return await self._ask(CREATE_ADMIN, CreateAdmin(tenant_id, email, password), User)
+
+    async def import_users(self, tenant_id: str, lines: Sequence[str], first_line: int) -> Imported:
+        return await self._ask(IMPORT_USERS, ImportLines(tenant_id, list(lines), first_line), Imported)
+
+    async def _ask(self, route: str, content: Struct, answer: type[T]) -> T:
+        try:
+            async with self._http.post(f"http://daemon{route}", data=msgspec.json.encode(content)) as response:
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(f"the daemon doesn't answer: {error or 'time-out'}", outcome_unknown=True) from error
+        if response.status == 200:
+            return msgspec.json.decode(body, type=answer)
+        failed = msgspec.json.decode(body, type=Failed)
+        raise Invalid(failed.message) if failed.refused else Unavailable(failed.message)
+
+
+@asynccontextmanager
+async def remote_accounts(path: Path) -> AsyncIterator[RemoteAccounts]:
+    """Those of the daemon that listens at `path`."""
+    connector = aiohttp.UnixConnector(path=str(checked(path)))
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=TOTAL_SECONDS)) as http:
+        yield RemoteAccounts(http)
