@@ -159,6 +159,27 @@ async def test_a_delayed_payment_pays_when_it_arrives(shop: Shop) -> None:
     assert (await shop.invoice())["status"] == "paid"
 
 
+async def test_a_checkout_over_another_balance_is_not_answered_again(shop: Shop) -> None:
+    first = await shop.pays()
+    session = shop.stripe.sessions[shop.sessions[0]]
+    metadata = {key: value for key, value in session["metadata"].items() if key != "attemptId"}
+    elsewhere = {**session, "amount_total": 1000, "payment_status": "paid", "metadata": metadata}
+    await shop.delivers(shop.stripe.event("checkout.session.completed", elsewhere))
+    assert (await shop.invoice())["balanceDue"] == Decimal("1.90")
+    assert await shop.pays() != first
+    assert shop.stripe.sessions[shop.sessions[1]]["amount_total"] == 190
+
+
+async def test_two_events_about_one_payment_are_one_payment(shop: Shop) -> None:
+    await shop.pays()
+    await shop.delivers(shop.stripe.complete(shop.sessions[0]))
+    session = shop.stripe.sessions[shop.sessions[0]]
+    await shop.delivers(shop.stripe.event("checkout.session.async_payment_succeeded", session))
+    assert [event.outcome for event in await shop.kept(WebhookEvent)] == ["applied", "already_applied"]
+    assert len(await shop.kept(Payment)) == 1
+    assert "payment.overpayment" not in await shop.journal()
+
+
 async def test_what_is_not_ours_is_recorded_and_answered(shop: Shop) -> None:
     await shop.pays()
     session_id = shop.sessions[0]
