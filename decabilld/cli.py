@@ -11,6 +11,7 @@ import click
 
 from decabilld import logs
 from decabilld.cli_accounts import create_admin, import_users
+from decabilld.cli_keys import rotate_key
 from decabilld.cli_options import EXIT_FAULT, env_file_option, json_option, with_settings
 from decabilld.settings import Settings, variables
 
@@ -232,6 +233,7 @@ def on_database(settings: Settings, work: Callable[[Any], Any]) -> Any:
 
 main.add_command(create_admin)
 main.add_command(import_users)
+main.add_command(rotate_key)
 
 if __name__ == "__main__":
     main()
