@@ -6,150 +6,29 @@ named by `<NAME>_FILE`, or from one called like the variable in `$CREDENTIALS_DI
 
 import dataclasses
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import time
-from decimal import Decimal, InvalidOperation
-from email.utils import parseaddr
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from decabilld import parsing
 from decabilld.domain.entities import Party
-from decabilld.domain.money import check_currency, to_minor
+from decabilld.domain.money import to_minor
 from decabilld.domain.policy import BillingPolicy
-from decabilld.domain.refusals import Invalid
 
 HOUR_MS = 3_600_000
-_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 class SettingsError(Exception):
     """One or more variables can't be used; the message names each and says what it may be."""
 
 
-def _text(value: str) -> str:
-    return value
-
-
-def _flag(value: str) -> bool:
-    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-    if value.lower() not in words:
-        raise ValueError("true or false")
-    return words[value.lower()]
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        if not re.fullmatch(r"\d{1,18}", value) or not low <= int(value) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(value)
-
-    return parse
-
-
-def _decimal(high: int) -> Callable[[str], Decimal]:
-    def parse(value: str) -> Decimal:
-        try:
-            number = Decimal(value)
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if not number.is_finite() or not 0 <= number <= high:
-            raise ValueError(f"a decimal number from 0 to {high}, such as 19 or 8.1")
-        return number
-
-    return parse
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value not in words:
-            raise ValueError(f"one of: {', '.join(words)}")
-        return value
-
-    return parse
-
-
-def _zone(value: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(value)
-    except (OSError, ValueError, LookupError):
-        raise ValueError("an IANA time zone such as Europe/Berlin") from None
-
-
-def _clock_time(value: str) -> time:
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
-        raise ValueError("a time of day HH:MM")
-    return time.fromisoformat(value)
-
-
-def _currency(value: str) -> str:
-    try:
-        check_currency(value)
-    except Invalid:
-        raise ValueError("an ISO 4217 currency code such as EUR") from None
-    return value
-
-
-def _country(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{2}", value):
-        raise ValueError("a two-letter country code such as DE")
-    return value.upper()
-
-
-def _tenants(value: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    if not names or not all(_TENANT.fullmatch(name) for name in names):
-        raise ValueError("names of letters, digits, '.', '_' and '-', separated by commas")
-    return names
-
-
-def _smtp_security(value: str) -> str:
-    known = {"true": "tls", "false": "auto", "tls": "tls", "starttls": "starttls", "auto": "auto", "none": "none"}
-    if value.lower() not in known:
-        raise ValueError("tls, starttls, auto or none")
-    return known[value.lower()]
-
-
-def _mailbox(value: str) -> str:
-    name, address = parseaddr(value)
-    if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", address) or not (name + address).isprintable():
-        raise ValueError("an address such as billing@example.com or Example <billing@example.com>")
-    return value
-
-
-def _namespace(value: str) -> str:
-    return "/" + value.strip("/")
-
-
-def _list(value: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in value.split(",") if item.strip())
-
-
-def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    try:
-        return tuple(ip_network(item) for item in _list(value))
-    except ValueError:
-        raise ValueError("addresses or CIDR networks such as 10.0.0.0/8, separated by commas") from None
-
-
-def _origins(value: str) -> tuple[str, ...]:
-    origins = _list(value)
-    if not all(origin == "*" or re.fullmatch(r"https?://[^/\s?#@]+/?", origin) for origin in origins):
-        raise ValueError("origins such as https://app.example.org, separated by commas, or *")
-    return origins
-
-
-def _address(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s?#@/]+[^\s?#]*", value):
-        raise ValueError("an address such as https://billing.example.org")
-    return value.rstrip("/")
-
-
 def _variable(
-    name: str, default: Any, meaning: str, parse: Callable[[str], Any] = _text, *, secret: bool = False
+    name: str, default: Any, meaning: str, parse: Callable[[str], Any] = parsing.text, *, secret: bool = False
 ) -> Any:
     """A field read from the environment variable `name`."""
     return dataclasses.field(
@@ -162,53 +41,55 @@ class Settings:
     """What the operator has set. A field's metadata holds its variable's name, meaning and parser."""
 
     environment: str = _variable("NODE_ENV", "development", "`production` refuses unsafe defaults",
-                                 _one_of("development", "test", "production"))  # fmt: skip
+                                 parsing.one_of("development", "test", "production"))  # fmt: skip
     host: str = _variable("HOST", "127.0.0.1", "Address that both ports listen on; a proxy with TLS belongs in front")
-    port: int = _variable("PORT", 3200, "Port of the HTTP API; 0 takes a free one", _whole(0, 65_535))
-    websocket_port: int = _variable("WEBSOCKET_PORT", 8082, "Port of Socket.IO; 0 takes a free one", _whole(0, 65_535))
-    websocket_namespace: str = _variable("WEBSOCKET_NAMESPACE", "/billing", "Socket.IO namespace", _namespace)
+    port: int = _variable("PORT", 3200, "Port of the HTTP API; 0 takes a free one", parsing.whole(0, 65_535))
+    websocket_port: int = _variable(
+        "WEBSOCKET_PORT", 8082, "Port of Socket.IO; 0 takes a free one", parsing.whole(0, 65_535)
+    )
+    websocket_namespace: str = _variable("WEBSOCKET_NAMESPACE", "/billing", "Socket.IO namespace", parsing.namespace)
     websocket_cors_origin: tuple[str, ...] = _variable(
         "WEBSOCKET_CORS_ORIGIN",
         (),
         "Origins that may open sockets, separated by commas; `*` for all, the default outside production",
-        _list,
+        parsing.several,
     )
     status_poll_interval_ms: int = _variable(
         "STATUS_POLL_INTERVAL", 15_000, "Milliseconds between dashboard snapshots unless the client says otherwise",
-        _whole(10_000, 120_000),
+        parsing.whole(10_000, 120_000),
     )  # fmt: skip
     max_body_bytes: int = _variable("MAX_BODY_BYTES", 1_048_576, "Largest request body in bytes",
-                                    _whole(1_024, 104_857_600))  # fmt: skip
+                                    parsing.whole(1_024, 104_857_600))  # fmt: skip
     data_dir: Path | None = _variable(
         "DECABILLD_DATA_DIR", None, "Directory of everything kept in files; default ./var, as root /var/lib/decabilld",
         lambda value: Path(value).expanduser(),
     )  # fmt: skip
     log_level: str = _variable("LOG_LEVEL", "info", "debug, info, warning or error",
-                               _one_of("debug", "info", "warning", "error"))  # fmt: skip
+                               parsing.one_of("debug", "info", "warning", "error"))  # fmt: skip
     log_format: str = _variable("LOG_FORMAT", "auto", "json, text, or auto: text on a terminal",
-                                _one_of("auto", "json", "text"))  # fmt: skip
+                                parsing.one_of("auto", "json", "text"))  # fmt: skip
 
     tenants: tuple[str, ...] = _variable("TENANTS", ("default",), "Tenants that are served, separated by commas",
-                                         _tenants)  # fmt: skip
+                                         parsing.tenants)  # fmt: skip
     tenants_allow_default: bool = _variable(
-        "TENANTS_ALLOW_DEFAULT", True, "Whether a request without X-Tenant means the tenant `default`", _flag
+        "TENANTS_ALLOW_DEFAULT", True, "Whether a request without X-Tenant means the tenant `default`", parsing.flag
     )
     test_clock: bool = _variable(
-        "TEST_CLOCK", False, "Lets admins move their tenant's time; never in production", _flag
+        "TEST_CLOCK", False, "Lets admins move their tenant's time; never in production", parsing.flag
     )
 
     authentication_method: Literal["users", "keycloak", "api-key"] | None = _variable(
         "AUTHENTICATION_METHOD", None,
         "users, keycloak or api-key; default: api-key if STATIC_API_KEY is set, keycloak if KEYCLOAK_AUTH_SERVER_URL "
         "is, else users",
-        _one_of("users", "keycloak", "api-key"),
+        parsing.one_of("users", "keycloak", "api-key"),
     )  # fmt: skip
     static_api_key: str | None = _variable("STATIC_API_KEY", None, "The key of api-key mode", secret=True)
     static_api_key_tenant_id: str | None = _variable(
         "STATIC_API_KEY_TENANT_ID", None, "The one tenant that the key opens; default: all"
     )
     keycloak_auth_server_url: str | None = _variable(
-        "KEYCLOAK_AUTH_SERVER_URL", None, "Keycloak's base address, without /realms", _address
+        "KEYCLOAK_AUTH_SERVER_URL", None, "Keycloak's base address, without /realms", parsing.address
     )
     keycloak_realm: str | None = _variable("KEYCLOAK_REALM", None, "Its realm")
     keycloak_client_id: str | None = _variable(
@@ -229,80 +110,90 @@ class Settings:
     encryption_key_previous: str | None = _variable(
         "ENCRYPTION_KEY_PREVIOUS", None, "The key before that one, until `decabilld rotate-key` is done", secret=True
     )
-    disable_signup: bool = _variable("DISABLE_SIGNUP", False, "Whether registering is refused", _flag)
+    disable_signup: bool = _variable("DISABLE_SIGNUP", False, "Whether registering is refused", parsing.flag)
     confirmation_code_ttl_minutes: int = _variable(
-        "CONFIRMATION_CODE_TTL_MINUTES", 60, "Minutes until a code sent by mail expires", _whole(1, 10_080)
+        "CONFIRMATION_CODE_TTL_MINUTES", 60, "Minutes until a code sent by mail expires", parsing.whole(1, 10_080)
     )
 
     cors_origin: tuple[str, ...] = _variable(
         "CORS_ORIGIN", (), "Origins whose pages may call the API, separated by commas; default * outside production",
-        _origins,
+        parsing.origins,
     )  # fmt: skip
     rate_limit_enabled: bool | None = _variable(
-        "RATE_LIMIT_ENABLED", None, "Whether clients are limited at all; default: only in production", _flag
+        "RATE_LIMIT_ENABLED", None, "Whether clients are limited at all; default: only in production", parsing.flag
     )
-    rate_limit_ttl_seconds: int = _variable("RATE_LIMIT_TTL", 60, "Seconds of a window", _whole(1, 86_400))
+    rate_limit_ttl_seconds: int = _variable("RATE_LIMIT_TTL", 60, "Seconds of a window", parsing.whole(1, 86_400))
     rate_limit_limit: int = _variable(
         "RATE_LIMIT_LIMIT", 100, "Requests of a client to a route in a window; login and codes allow 10 a minute",
-        _whole(1, 1_000_000),
+        parsing.whole(1, 1_000_000),
     )  # fmt: skip
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _variable(
-        "TRUSTED_PROXIES", (), "Addresses or networks of proxies whose X-Forwarded-* headers count", _networks
+        "TRUSTED_PROXIES", (), "Addresses or networks of proxies whose X-Forwarded-* headers count", parsing.networks
     )
     public_url: str | None = _variable(
-        "PUBLIC_URL", None, "Where the API is reached from outside; default: as the request says", _address
+        "PUBLIC_URL", None, "Where the API is reached from outside; default: as the request says", parsing.address
     )
     public_websocket_url: str | None = _variable(
-        "PUBLIC_WEBSOCKET_URL", None, "Likewise for Socket.IO; default: the same host at WEBSOCKET_PORT", _address
+        "PUBLIC_WEBSOCKET_URL",
+        None,
+        "Likewise for Socket.IO; default: the same host at WEBSOCKET_PORT",
+        parsing.address,
     )
 
     db_host: str | None = _variable("DB_HOST", None, "PostgreSQL server; unset: the daemon runs its own")
-    db_port: int = _variable("DB_PORT", 5432, "Its port", _whole(1, 65_535))
+    db_port: int = _variable("DB_PORT", 5432, "Its port", parsing.whole(1, 65_535))
     db_username: str = _variable("DB_USERNAME", "decabilld", "Its user")
     db_password: str | None = _variable("DB_PASSWORD", None, "The user's password", secret=True)
     db_database: str = _variable("DB_DATABASE", "decabilld", "Its database")
     db_sslmode: str = _variable(
         "DB_SSLMODE", "prefer", "How TLS is used, as libpq's sslmode",
-        _one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+        parsing.one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     )  # fmt: skip
-    db_read_connections: int = _variable("DB_READ_CONNECTIONS", 8, "Connections for lists and searches", _whole(1, 200))
+    db_read_connections: int = _variable(
+        "DB_READ_CONNECTIONS", 8, "Connections for lists and searches", parsing.whole(1, 200)
+    )
 
     billing_timezone: ZoneInfo = _variable("BILLING_TIMEZONE", ZoneInfo("UTC"),
-                                           "IANA zone of billing days, periods and dates", _zone)  # fmt: skip
-    billing_currency: str = _variable("BILLING_CURRENCY", "EUR", "ISO 4217 code of what is sold and billed", _currency)
+                                           "IANA zone of billing days, periods and dates", parsing.zone)  # fmt: skip
+    billing_currency: str = _variable(
+        "BILLING_CURRENCY", "EUR", "ISO 4217 code of what is sold and billed", parsing.currency
+    )
     billing_tax_rate_standard: Decimal = _variable(
-        "BILLING_TAX_RATE_STANDARD", Decimal(19), "Percent of the tax category `standard`", _decimal(100)
+        "BILLING_TAX_RATE_STANDARD", Decimal(19), "Percent of the tax category `standard`", parsing.decimal(100)
     )
     billing_tax_rate_reduced: Decimal = _variable(
-        "BILLING_TAX_RATE_REDUCED", Decimal(7), "Percent of the tax category `reduced`", _decimal(100)
+        "BILLING_TAX_RATE_REDUCED", Decimal(7), "Percent of the tax category `reduced`", parsing.decimal(100)
     )
     billing_payment_term_days: int = _variable(
-        "BILLING_PAYMENT_TERM_DAYS", 14, "Days from issue to due date", _whole(0, 365)
+        "BILLING_PAYMENT_TERM_DAYS", 14, "Days from issue to due date", parsing.whole(0, 365)
     )
     billing_min_checkout: Decimal = _variable(
         "BILLING_MIN_CHECKOUT_PAYMENT_AMOUNT", Decimal("1.00"),
-        "Smallest gross total that is invoiced and paid online; less waits", _decimal(1_000_000),
+        "Smallest gross total that is invoiced and paid online; less waits", parsing.decimal(1_000_000),
     )  # fmt: skip
     billing_run_time: time = _variable("BILLING_RUN_TIME", time(23, 59), "Time of a billing day's run, HH:MM",
-                                       _clock_time)  # fmt: skip
+                                       parsing.clock_time)  # fmt: skip
     billing_pdf_storage_path: Path | None = _variable(
         "BILLING_INVOICE_PDF_STORAGE_PATH", None, "Directory of invoice PDFs; default: documents in the data directory",
         lambda value: Path(value).expanduser(),
     )  # fmt: skip
     billing_scheduler_interval_ms: int = _variable(
-        "BILLING_SCHEDULER_INTERVAL", 60_000, "Milliseconds between looks for charges", _whole(1_000, 24 * HOUR_MS)
+        "BILLING_SCHEDULER_INTERVAL",
+        60_000,
+        "Milliseconds between looks for charges",
+        parsing.whole(1_000, 24 * HOUR_MS),
     )
     expiration_scheduler_interval_ms: int = _variable(
         "EXPIRATION_SCHEDULER_INTERVAL", 60_000, "Milliseconds between looks for subscriptions that end",
-        _whole(1_000, 24 * HOUR_MS),
+        parsing.whole(1_000, 24 * HOUR_MS),
     )  # fmt: skip
     open_position_invoice_scheduler_interval_ms: int = _variable(
         "OPEN_POSITION_INVOICE_SCHEDULER_INTERVAL", 60_000, "Milliseconds between looks for billing days to make up",
-        _whole(1_000, 24 * HOUR_MS),
+        parsing.whole(1_000, 24 * HOUR_MS),
     )  # fmt: skip
     invoice_overdue_scheduler_interval_ms: int = _variable(
         "INVOICE_OVERDUE_SCHEDULER_INTERVAL", 60_000, "Milliseconds between looks for invoices past due",
-        _whole(1_000, 24 * HOUR_MS),
+        parsing.whole(1_000, 24 * HOUR_MS),
     )  # fmt: skip
 
     issuer_name: str | None = _variable("BILLING_ISSUER_NAME", None, "The seller's name, on every invoice")
@@ -310,7 +201,7 @@ class Settings:
     issuer_address_line2: str | None = _variable("BILLING_ISSUER_ADDRESS_LINE2", None, "Further address line; optional")
     issuer_postal_code: str | None = _variable("BILLING_ISSUER_POSTAL_CODE", None, "Postal code")
     issuer_city: str | None = _variable("BILLING_ISSUER_CITY", None, "City")
-    issuer_country: str | None = _variable("BILLING_ISSUER_COUNTRY", None, "Two-letter country code", _country)
+    issuer_country: str | None = _variable("BILLING_ISSUER_COUNTRY", None, "Two-letter country code", parsing.country)
     issuer_vat_id: str | None = _variable("BILLING_ISSUER_VAT_ID", None, "VAT identification number")
     issuer_tax_number: str | None = _variable("BILLING_ISSUER_TAX_NUMBER", None, "National tax number; optional")
     issuer_email: str | None = _variable("BILLING_ISSUER_EMAIL", None, "Contact address on invoices")
@@ -328,23 +219,25 @@ class Settings:
 
     smtp_host: str | None = _variable("SMTP_HOST", None, "Mail server; unset: codes are logged, but not in production")
     smtp_port: int | None = _variable(
-        "SMTP_PORT", None, "Its port; default: 465 for tls, 25 for none, else 587", _whole(1, 65_535)
+        "SMTP_PORT", None, "Its port; default: 465 for tls, 25 for none, else 587", parsing.whole(1, 65_535)
     )
     smtp_secure: str = _variable(
         "SMTP_SECURE", "auto", "tls (or true): from the first byte; starttls: or nothing is sent; auto (or false): "
-        "STARTTLS where it is offered; none: in clear", _smtp_security,
+        "STARTTLS where it is offered; none: in clear", parsing.smtp_security,
     )  # fmt: skip
     smtp_user: str | None = _variable("SMTP_USER", None, "Its user; unset: no login")
     smtp_password: str | None = _variable("SMTP_PASSWORD", None, "The user's password", secret=True)
     email_from: str | None = _variable(
         "EMAIL_FROM", None, "Sender of mails, `a@b.example` or `Name <a@b.example>`; default: BILLING_ISSUER_EMAIL",
-        _mailbox,
+        parsing.mailbox,
     )  # fmt: skip
     email_company_name: str | None = _variable(
         "EMAIL_COMPANY_NAME", None, "Who writes the mails; this and the next default to BILLING_ISSUER_*"
     )
     email_company_address: str | None = _variable("EMAIL_COMPANY_ADDRESS", None, "Its address, in one line")
-    email_company_email: str | None = _variable("EMAIL_COMPANY_EMAIL", None, "Where answers to mails go", _mailbox)
+    email_company_email: str | None = _variable(
+        "EMAIL_COMPANY_EMAIL", None, "Where answers to mails go", parsing.mailbox
+    )
     email_company_phone: str | None = _variable("EMAIL_COMPANY_PHONE", None, "Its number")
     email_company_website: str | None = _variable("EMAIL_COMPANY_WEBSITE", None, "Its web address")
 
