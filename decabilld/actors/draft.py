@@ -60,6 +60,7 @@ class Draft:
         self.state, self.policy = state, policy
         self._wall, self._head, self._expected = wall, head, head
         self._entities: dict[tuple[str, Id], Entity] = {}
+        self._removed: list[Entity] = []
         self._journal: list[JournalRow] = []
         self._outbox: list[OutboxRow] = []
         self._done: list[Id] = []
@@ -71,7 +72,7 @@ class Draft:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to commit."""
-        return not (self._entities or self._journal or self._outbox or self._done or self._new_answers)
+        return not (self._entities or self._removed or self._journal or self._outbox or self._done or self._new_answers)
 
     def take(self, envelope: Envelope) -> None:
         """Decide one command; its outcome, good or bad, is remembered for after the commit."""
@@ -101,6 +102,7 @@ class Draft:
             expected=self._expected,
             head=replace(self._head, n=self._expected.n + 1),
             entities=list(self._entities.values()),
+            removed=self._removed,
             journal=self._journal,
             outbox=self._outbox,
             done_effects=self._done,
@@ -130,10 +132,13 @@ class Draft:
         return Replayed(stored.status, stored.body.encode())
 
     def _adopt(self, envelope: Envelope, decision: Decision) -> None:
-        if decision.changes:
-            self.state = self.state.with_changes(decision.changes)
+        if decision.changes or decision.removed:
+            self.state = self.state.with_changes(decision.changes, decision.removed)
             for entity in decision.changes:
                 self._entities[entity.table, entity.id] = entity
+            for entity in decision.removed:
+                self._entities.pop((entity.table, entity.id), None)
+                self._removed.append(entity)
         if self._journal:
             self._head = replace(self._head, seq=self._journal[-1].seq, digest=self._journal[-1].digest)
         for effect in decision.effects:

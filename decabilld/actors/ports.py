@@ -93,6 +93,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     expected: Head
     head: Head
     entities: Sequence[Entity]
+    removed: Sequence[Entity] = ()
     journal: Sequence[JournalRow]
     outbox: Sequence[OutboxRow]
     done_effects: Sequence[Id]

@@ -10,14 +10,16 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from decabilld.domain.entities import CustomerProfile, Id, Invoice, InvoiceLine, Party, Position
+from decabilld.domain.entities import CustomerProfile, Id, Invoice, InvoiceLine, Party, Position, TaxCategory
 from decabilld.domain.lifecycle import INVOICE, step
 from decabilld.domain.money import to_decimal
 from decabilld.domain.numbering import credit_note_number
 from decabilld.domain.periods import local_date, start_of_day
 from decabilld.domain.policy import BillingPolicy
 from decabilld.domain.refusals import Invalid, IssuerIncomplete, ProfileIncomplete
-from decabilld.domain.tax import rate_of, tax_lines
+from decabilld.domain.tax import line_net_minor, rate_of, tax_lines
+
+LARGEST_TOTAL_MINOR = 10**13
 
 _REQUIRED_OF_PROFILE = {
     "first_name": "firstName",
@@ -88,6 +90,56 @@ def line_of(position: Position, policy: BillingPolicy) -> InvoiceLine:
         period_start=position.period_start,
         period_end=position.period_end,
     )
+
+
+def manual_line(
+    description: str,
+    quantity: Decimal,
+    unit_price_net: Decimal,
+    category: TaxCategory,
+    *,
+    currency: str,
+    subscription_id: Id | None,
+    policy: BillingPolicy,
+) -> InvoiceLine:
+    """A line that the operator wrote, its tax still to be allotted; quantity x unit price is rounded here, once."""
+    net_minor = line_net_minor(quantity, unit_price_net, currency)
+    return InvoiceLine(
+        description=description,
+        quantity=quantity,
+        unit_price_net=unit_price_net,
+        tax_category=category,
+        tax_rate=rate_of(category, policy),
+        net_minor=net_minor,
+        tax_minor=0,
+        gross_minor=net_minor,
+        subscription_id=subscription_id,
+    )
+
+
+def with_lines(invoice: Invoice, lines: Sequence[InvoiceLine], now: datetime) -> Invoice:
+    """The draft with these lines and their sums. Raises Invalid when they come to more than an amount may be."""
+    made = draft(
+        lines, invoice_id=invoice.id, user_id=invoice.user_id, origin=invoice.origin, currency=invoice.currency, now=now
+    )
+    if made.total_gross_minor > LARGEST_TOTAL_MINOR:
+        raise Invalid(f"lineItems: come to more than {to_decimal(LARGEST_TOTAL_MINOR, invoice.currency)}")
+    return replace(
+        invoice,
+        lines=made.lines,
+        tax_groups=made.tax_groups,
+        subtotal_net_minor=made.subtotal_net_minor,
+        tax_total_minor=made.tax_total_minor,
+        total_gross_minor=made.total_gross_minor,
+        balance_minor=made.balance_minor,
+        updated_at=now,
+    )
+
+
+def at_rates_of(invoice: Invoice, policy: BillingPolicy, now: datetime) -> Invoice:
+    """The draft taxed by the rates in force: they are kept only from its issue on."""
+    lines = [replace(line, tax_rate=rate_of(line.tax_category, policy)) for line in invoice.lines]
+    return with_lines(invoice, lines, now)
 
 
 def draft(

@@ -4,6 +4,7 @@
 """
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -213,6 +214,54 @@ class RecordUsage(Command, frozen=True, kw_only=True):
 
 
 # --- invoices and payments ---
+
+
+class LineWanted(Struct, frozen=True, kw_only=True):
+    """A line of a manual invoice as the operator writes it."""
+
+    description: str
+    quantity: Decimal
+    unit_price_net: Decimal
+    tax_category: e.TaxCategory = "standard"
+
+
+class CreateManualInvoice(Command, frozen=True, kw_only=True):
+    """Reply: the draft. `currency` None is the tenant's."""
+
+    user_id: Id
+    subscription_id: Id | None = None
+    currency: str | None = None
+    lines: tuple[LineWanted, ...]
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Subscription, self.subscription_id),) if self.subscription_id else ()
+
+
+class UpdateManualInvoice(Command, frozen=True, kw_only=True):
+    """The draft with these lines instead of its own."""
+
+    invoice_id: Id
+    lines: tuple[LineWanted, ...]
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Invoice, self.invoice_id),)
+
+
+class DeleteManualInvoice(Command, frozen=True, kw_only=True):
+    invoice_id: Id
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Invoice, self.invoice_id),)
+
+
+class IssueManualInvoice(Command, frozen=True, kw_only=True):
+    """Reply: the issued invoice. `due_in_days` None is the tenant's term."""
+
+    invoice_id: Id
+    due_in_days: int | None = None
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Invoice, self.invoice_id),)
 
 
 class VoidInvoice(Command, frozen=True, kw_only=True):

@@ -67,6 +67,8 @@ class Decision(Struct, frozen=True, kw_only=True):
 
     reply: object = None
     changes: tuple[Entity, ...] = ()
+    removed: tuple[Entity, ...] = ()
+    """What shall not be any more, in memory or database: drafts and profiles that nothing refers to."""
     entries: tuple[Entry, ...] = ()
     effects: tuple[Effect, ...] = ()
     then: tuple[Command, ...] = ()

@@ -97,6 +97,8 @@ def statements(tenant_id: str, owner: Id, batch: Batch) -> Statements:
     made = Statements()
     head = batch.head
     made.add(_FENCE, tenant_id, owner, batch.expected.n, head.n, head.seq, head.digest)
+    for entity in batch.removed:
+        made.add(f"DELETE FROM {entity.table} WHERE tenant_id = %s AND id = %s", tenant_id, entity.id)  # noqa: S608
     by_kind: dict[type[Entity], list[Entity]] = {}
     for entity in batch.entities:
         by_kind.setdefault(type(entity), []).append(entity)

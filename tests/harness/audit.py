@@ -30,7 +30,7 @@ class Audit:
     async def check(self, tenant: str, tenants: Tenants) -> None:
         """Books sound, chain whole, memory equal to the database, nothing left to bill. Raises AssertionError."""
         await self.quiet(tenant)
-        assert await self.faults(tenant) == []
+        assert (found := await self.faults(tenant)) == [], found
         await self.memory_equals_database(tenant, tenants)
         before = await self._billed(tenant)
         timetable = tenants.published(tenant).timetable

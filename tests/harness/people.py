@@ -25,6 +25,7 @@ PROFILE = {
     "country": "DE",
 }
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Refused(Exception):
@@ -50,7 +51,7 @@ class Person:
         sent = {"X-Tenant": self.tenant, **{name.replace("_", "-"): value for name, value in headers.items()}}
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
-        content = None if body is None else msgspec.json.encode(body)
+        content = None if body is None else _encode(body)
         async with self.http.request(method, self.url + path, data=content, headers=sent) as response:
             raw = await response.read()
             answer = _decode(raw) if response.content_type == "application/json" and raw else raw

@@ -86,9 +86,9 @@ class TenantState(Struct, frozen=True, kw_only=True):
         loaded = {(entity.table, entity.id): entity for entity in entities if not entity.live}
         return replace(self, closed=self.closed.update(loaded)) if loaded else self
 
-    def with_changes(self, changes: Iterable[Entity]) -> "TenantState":
-        """The state in which these entities are as given."""
-        return _Change(self).apply(changes)
+    def with_changes(self, changes: Iterable[Entity], removed: Iterable[Entity] = ()) -> "TenantState":
+        """The state in which these entities are as given, and those live ones are not any more."""
+        return _Change(self).apply(changes, removed)
 
     def published(self) -> "TenantState":
         """This state as readers may keep it: without what only its batch needed."""
@@ -109,9 +109,11 @@ class _Change:
         self.ended: dict[Id, int] = {}
         self.closed: dict[tuple[str, Id], Any] = {}
 
-    def apply(self, changes: Iterable[Entity]) -> TenantState:
+    def apply(self, changes: Iterable[Entity], removed: Iterable[Entity]) -> TenantState:
         for entity in changes:
             self.put(entity)
+        for entity in removed:
+            self.remove(entity)
         state = self.state
         return TenantState(
             tenant_id=state.tenant_id,
@@ -127,9 +129,7 @@ class _Change:
 
     def put(self, entity: Entity) -> None:
         kind = type(entity)
-        rows = self.rows.get(kind.table)
-        if rows is None:
-            rows = self.rows[kind.table] = self.state.rows.get(kind.table, _EMPTY).mutate()
+        rows = self._rows_of(kind)
         old = rows.get(entity.id)
         new = entity if entity.live else None
         if new is None:
@@ -144,6 +144,18 @@ class _Change:
             rows[entity.id] = new
         self._reindex(kind, entity.id, old, new)
         self._retally(kind, old, new)
+
+    def remove(self, entity: Entity) -> None:
+        kind = type(entity)
+        old = self._rows_of(kind).pop(entity.id)
+        self._reindex(kind, entity.id, old, None)
+        self._retally(kind, old, None)
+
+    def _rows_of(self, kind: type[Entity]) -> Any:
+        rows = self.rows.get(kind.table)
+        if rows is None:
+            rows = self.rows[kind.table] = self.state.rows.get(kind.table, _EMPTY).mutate()
+        return rows
 
     def _reindex(self, kind: type[Entity], entity_id: Id, old: Entity | None, new: Entity | None) -> None:
         for index in INDEXES.get(kind, ()):

@@ -1,8 +1,9 @@
 """What the operator sees and does: summary, bill-now, all invoices, their audit log, the test clock."""
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from decabilld.http.schemas.base import Answer, Request
+from decabilld.http.schemas.catalog import TAX_CATEGORIES
 from decabilld.http.schemas.common import PageQuery
 from decabilld.http.schemas.fields import (
     PROSE_LENGTH,
@@ -10,6 +11,7 @@ from decabilld.http.schemas.fields import (
     Choice,
     Count,
     Email,
+    Exact,
     Flag,
     FreeObject,
     Id,
@@ -18,6 +20,8 @@ from decabilld.http.schemas.fields import (
     Text,
 )
 from decabilld.http.schemas.invoices import InvoiceDetailResponseSchema, InvoiceResponseSchema
+
+MANUAL_LINES_MAX = 500
 
 
 class AdminBillingSummaryResponseSchema(Answer):
@@ -72,6 +76,31 @@ class PaginatedAdminInvoicesResponseSchema(Answer):
 class ManualInvoiceDetailResponseSchema(InvoiceDetailResponseSchema):
     user_id = Id()
     user_email = Email(allow_none=True)
+
+
+class ManualInvoiceLineItemDtoSchema(Request):
+    description = Text(PROSE_LENGTH, required=True)
+    quantity = Exact(positive=True, required=True)
+    unit_price_net = Exact(required=True)
+    tax_category = Choice(*TAX_CATEGORIES)
+
+
+class UpdateManualInvoiceDtoSchema(Request):
+    line_items = fields.List(
+        fields.Nested(ManualInvoiceLineItemDtoSchema),
+        required=True,
+        validate=validate.Length(min=1, max=MANUAL_LINES_MAX),
+    )
+
+
+class CreateManualInvoiceDtoSchema(UpdateManualInvoiceDtoSchema):
+    user_id = Id(required=True)
+    subscription_id = Id(allow_none=True)
+    currency = Text(3, metadata={"description": "ISO 4217; the tenant's if left out."})
+
+
+class IssueManualInvoiceDtoSchema(Request):
+    due_in_days = Count(1, 3650)
 
 
 class MarkInvoicePaymentStatusDtoSchema(Request):

@@ -210,6 +210,22 @@ class Amount(fields.Field[Decimal]):
         return Decimal(value)
 
 
+class Exact(Amount):
+    """A JSON number of zero or more, with at most four decimals and nine digits before the point."""
+
+    def __init__(self, *, positive: bool = False, **more: Any) -> None:
+        super().__init__(**more)
+        self._positive = positive
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> Decimal:
+        number = super()._deserialize(value, attr, data, **more)
+        if not 0 <= number < 10**9 or number != (exact := number.quantize(Decimal("0.0001"))):
+            raise ValidationError("Not a number of zero or more with up to 4 decimals and 9 digits before the point.")
+        if self._positive and not exact:
+            raise ValidationError("Must be above zero.")
+        return exact
+
+
 class Instant(fields.Field[datetime]):
     """An ISO 8601 date-time with its offset; kept in UTC."""
 

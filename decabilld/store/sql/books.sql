@@ -115,7 +115,7 @@ WHERE l.position_id IS NOT NULL
     IS DISTINCT FROM (l.invoice_id, l.net_minor, l.currency, l.tax_category, l.subscription_id, l.user_id)
 
 -- fault: a line's subscription is not among its invoice's
-SELECT number FROM line WHERE NOT subscription_id = ANY(subscription_ids)
+SELECT number FROM line WHERE subscription_id IS NOT NULL AND NOT subscription_id = ANY(subscription_ids)
 
 -- fault: is not on exactly one invoice line (on none while it is open or came to nothing)
 SELECT 'position ' || p.id FROM position p

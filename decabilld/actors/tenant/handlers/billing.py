@@ -220,7 +220,7 @@ def issued_entry(invoice: Invoice) -> Entry:
                 for group in invoice.tax_groups
             ],
             "due_date": None if invoice.due_date is None else invoice.due_date.isoformat(),
-            "positions": [line.position_id for line in invoice.lines],
+            "positions": [line.position_id for line in invoice.lines if line.position_id],
         },
     )
 
