@@ -102,8 +102,7 @@ def smtp_security(value: str) -> str:
 
 
 def mailbox(value: str) -> str:
-    name, address = parseaddr(value)
-    if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", address) or not (name + address).isprintable():
+    if not value.isprintable() or not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", parseaddr(value)[1]):
         raise ValueError("an address such as billing@example.com or Example <billing@example.com>")
     return value
 
