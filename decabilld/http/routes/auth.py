@@ -186,7 +186,7 @@ async def reset_password(call: Call) -> web.Response:
     tag=TAG,
     summary="Change one's password",
     description="Ends every session of the user, and answers a token for a new one.",
-    answer=identity.ChangePasswordResponseSchema,
+    answer=common.MessageResponseSchema,
     body=identity.ChangePasswordDtoSchema,
     refusals=(409,),
 )

@@ -26,6 +26,11 @@ class ErrorResponseSchema(Answer):
 
 class MessageResponseSchema(Answer):
     message = Text()
+    access_token = Text(
+        8192,
+        data_key="access_token",
+        metadata={"sometimes": True, "description": "After a change of one's password: for the session that goes on."},
+    )
 
 
 class PageQuery(Query):

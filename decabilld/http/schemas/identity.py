@@ -81,11 +81,6 @@ class UserResponseSchema(Answer):
     updated_at = Instant()
 
 
-class ChangePasswordResponseSchema(Answer):
-    message = Text()
-    access_token = Text(8192, data_key="access_token")
-
-
 class LoginResponseSchema(Answer):
     access_token = Text(8192, data_key="access_token")
     user = fields.Nested(UserResponseSchema)
