@@ -1,13 +1,16 @@
-"""The naive twin: the same writes and reads on the same PostgreSQL, one transaction per request or customer.
+"""The naive twin: the same writes and reads on the same PostgreSQL, one transaction per request.
 
-A minimal aiohttp and aiopg server, run as `python -m bench.naive DSN`, and the same habit for a billing run. It checks
-the token and nothing else: no validation, no chain of digests, no log, and its journal is numbered by a sequence, so
-that writes don't wait for one another. All that it leaves out is to its advantage.
+A minimal aiohttp and aiopg server, run as `python -m bench.naive DSN`. It checks the token and nothing else: no
+validation, no log. Its journal has numbers without gaps and the chain of digests, as the daemon's, so the end of the
+chain is locked from there to the commit. Under `/loose` the journal is numbered by a sequence and has no chain: less
+than is promised, but nobody waits for anybody.
 """
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import aiopg
@@ -19,12 +22,18 @@ from aiohttp import web
 
 from bench.daemon import JWT_SECRET
 from bench.world import TENANT
+from decabilld.domain.journal import JournalRow, digest_of
 from decabilld.ids import new_id
 
 CONNECTIONS = 10
 JOURNAL_SQL = """
 INSERT INTO journal (tenant_id, seq, at, kind, level, message, who, cause, entity, entity_id, user_id, data, digest)
 VALUES (%s, nextval('naive_journal'), now(), %s, 'info', %s, %s, 'naive', %s, %s, %s, '{}', '')"""
+_END_SQL = "SELECT seq, digest FROM tenant_heads WHERE tenant_id = %s FOR UPDATE"
+_CHAINED_SQL = """
+INSERT INTO journal (tenant_id, seq, at, kind, level, message, who, cause, entity, entity_id, user_id, data, digest)
+VALUES (%s, %s, %s, %s, 'info', %s, %s, 'naive', %s, %s, %s, '{}', %s)"""
+_NEW_END_SQL = "UPDATE tenant_heads SET n = n + 1, seq = %s, digest = %s WHERE tenant_id = %s"
 _PROFILE_SQL = """
 INSERT INTO customer_profiles (tenant_id, id, user_id, first_name, last_name, address_line1, postal_code, city, country,
                                email, created_at, updated_at)
@@ -49,12 +58,41 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 Handler = Callable[[Any, dict[str, Any], str], Awaitable[tuple[int, object]]]
 
 
-async def write_profile(cursor: Any, sent: dict[str, Any], user_id: str) -> tuple[int, object]:
+async def chained(cursor: Any, kind: str, message: str, entity: str, entity_id: str, user_id: str) -> None:
+    """The next entry of the journal."""
+    await cursor.execute(_END_SQL, (TENANT,))
+    seq, digest = await cursor.fetchone()
+    entry = JournalRow(
+        seq=seq + 1,
+        at=datetime.now(UTC),
+        kind=kind,
+        level="info",
+        message=message,
+        who=user_id,
+        cause="naive",
+        entity=entity,
+        entity_id=entity_id,
+        user_id=user_id,
+        invoice_id=None,
+        data={},
+    )
+    digest = digest_of(digest, entry)
+    said = (TENANT, entry.seq, entry.at, kind, message, user_id, entity, entity_id, user_id, digest)
+    await cursor.execute(_CHAINED_SQL, said)
+    await cursor.execute(_NEW_END_SQL, (entry.seq, digest, TENANT))
+
+
+async def loose(cursor: Any, kind: str, message: str, entity: str, entity_id: str, user_id: str) -> None:
+    """An entry of the journal with a number of its own."""
+    await cursor.execute(JOURNAL_SQL, (TENANT, kind, message, user_id, entity, entity_id, user_id))
+
+
+async def write_profile(cursor: Any, sent: dict[str, Any], user_id: str, journal: Any = chained) -> tuple[int, object]:
     await cursor.execute("BEGIN")
     await cursor.execute(_PROFILE_SQL, (TENANT, new_id(), user_id, *(sent.get(name) for name in _PROFILE_FIELDS)))
     profile = row(cursor, await cursor.fetchone())
-    told = ("customer_profile.updated", "Customer profile updated", user_id, "customer_profiles", profile["id"])
-    await cursor.execute(JOURNAL_SQL, (TENANT, *told, user_id))
+    told = ("customer_profile.updated", "Customer profile updated", "customer_profiles", profile["id"])
+    await journal(cursor, *told, user_id)
     await cursor.execute("COMMIT")
     return 200, profile
 
@@ -67,8 +105,7 @@ async def order(cursor: Any, sent: dict[str, Any], user_id: str) -> tuple[int, o
     (number,) = await cursor.fetchone()
     await cursor.execute(_ORDER_SQL, (TENANT, new_id(), f"SUB-{number:06}", plan["id"], user_id))
     ordered = row(cursor, await cursor.fetchone())
-    told = ("subscription.ordered", "Subscription ordered", user_id, "subscriptions", ordered["id"])
-    await cursor.execute(JOURNAL_SQL, (TENANT, *told, user_id))
+    await chained(cursor, "subscription.ordered", "Subscription ordered", "subscriptions", ordered["id"], user_id)
     await cursor.execute("COMMIT")
     return 201, ordered
 
@@ -100,6 +137,7 @@ async def application(dsn: str) -> web.Application:
     pool = await aiopg.create_pool(dsn, minsize=CONNECTIONS, maxsize=CONNECTIONS)
     app = web.Application()
     app.router.add_post("/api/customer-profile", served(pool, write_profile))
+    app.router.add_post("/loose/customer-profile", served(pool, partial(write_profile, journal=loose)))
     app.router.add_post("/api/subscriptions", served(pool, order))
     app.router.add_get("/api/subscriptions", served(pool, list_subscriptions))
     return app

@@ -1,6 +1,6 @@
 """Naive accrual and billing: customer by customer, a transaction each, with the statements that anyone would write.
 
-The amounts are read, not computed, and no electronic invoice comes of it: all to the advantage of the naive.
+The amounts are read, not computed, and the journal has no chain: all to the advantage of the naive.
 """
 
 from typing import Any
