@@ -10,7 +10,7 @@ import msgspec
 
 from decabilld import keys, logs
 from decabilld.cli_options import EXIT_FAULT, EXIT_SETTINGS, env_file_option, json_option, with_settings
-from decabilld.control.socket_file import control_path, is_answered
+from decabilld.control.socket_file import ControlSocketTaken, control_path, is_answered
 from decabilld.offline import stopped_database
 from decabilld.settings import Settings, SettingsError
 from decabilld.store.errors import DatabaseError, PostgresFailed
@@ -43,7 +43,7 @@ def rotate_key(env_file: Path | None, *, as_json: bool) -> None:
         if is_answered(control_path(settings.data_path)):
             raise PostgresFailed("the daemon runs and goes on to seal under its key; stop it first")
         done = asyncio.run(_rotate(settings, shown=not as_json and sys.stderr.isatty()))
-    except (SettingsError, DatabaseError, OSError) as error:
+    except (SettingsError, ControlSocketTaken, DatabaseError, OSError) as error:
         click.echo(f"decabilld: {error}", err=True)
         sys.exit(EXIT_FAULT)
     if as_json:

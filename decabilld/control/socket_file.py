@@ -8,6 +8,7 @@ from pathlib import Path
 
 SOCKET_PATH_BYTES = 107  # sun_path of unix(7), less the final zero
 BACKLOG = 16
+_SHORT = "decabilld-control-"
 
 
 class ControlSocketTaken(Exception):
@@ -20,26 +21,29 @@ def control_path(data_dir: Path) -> Path:
     near = home / "control.sock"
     if len(os.fsencode(near)) <= SOCKET_PATH_BYTES:
         return near
-    name = "decabilld-control-" + hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    name = _SHORT + hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
     return Path("/run" if os.geteuid() == 0 else "/tmp") / name / "control.sock"  # noqa: S108 (checked when opened)
 
 
 def is_answered(path: Path) -> bool:
-    """Whether a daemon listens. Raises PermissionError for a user whom it doesn't let in."""
+    """Whether a daemon listens. Raises ControlSocketTaken for a user whom it doesn't let in."""
     with socket.socket(socket.AF_UNIX) as knock:
         knock.settimeout(5)
         try:
             knock.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             return False
+        except PermissionError:
+            raise ControlSocketTaken(f"{path} is for the daemon's own user only; run this as that user") from None
         return True
 
 
 def opened(path: Path) -> socket.socket:
     """A listening socket at `path`, in place of one that a killed daemon left. Raises ControlSocketTaken, OSError."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    if path.parent.lstat().st_uid != os.geteuid() or path.parent.is_symlink():
-        raise ControlSocketTaken(f"{path.parent} is not ours; remove it")
+    if path.parent.name.startswith(_SHORT):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        if path.parent.lstat().st_uid != os.geteuid() or path.parent.is_symlink():
+            raise ControlSocketTaken(f"{path.parent} is not ours; remove it")
     if path.is_symlink() or (path.exists() and not stat.S_ISSOCK(path.lstat().st_mode)):
         raise ControlSocketTaken(f"{path} is no socket; remove it")
     if is_answered(path):
@@ -67,7 +71,7 @@ def closed(path: Path, data_dir: Path) -> None:
 
 
 def checked(path: Path) -> Path:
-    """The path, if whoever made the socket is us or owns the data in question. Raises ControlSocketTaken.
+    """The path, if the socket is our own user's. Raises ControlSocketTaken.
 
     A password goes through it, and in a shared directory anybody could have been there first.
     """

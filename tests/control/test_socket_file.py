@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from decabilld.control.socket_file import ControlSocketTaken, closed, control_path, is_answered, opened
+from decabilld.control.socket_file import ControlSocketTaken, checked, closed, control_path, is_answered, opened
 
 
 def test_nobody_else_may_speak_through_it(tmp_path: Path) -> None:
@@ -67,3 +67,33 @@ def test_no_other_file_is_removed_for_it(tmp_path: Path) -> None:
         control_path(tmp_path).symlink_to(elsewhere)
         with pytest.raises(ControlSocketTaken, match="no socket"):
             opened(control_path(tmp_path))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_another_user_is_told_whose_it_is(tmp_path: Path) -> None:
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o711)
+    path = control_path(tmp_path)
+    with opened(path):
+        os.seteuid(65_534)
+        try:
+            with pytest.raises(ControlSocketTaken, match="own user only"):
+                is_answered(path)
+            with pytest.raises(ControlSocketTaken, match="another user"):
+                checked(path)
+        finally:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_short_directory_of_somebody_else_is_not_trusted(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    squatted = control_path(deep).parent
+    squatted.mkdir()
+    try:
+        os.chown(squatted, 65_534, 65_534)
+        with pytest.raises(ControlSocketTaken, match="not ours"):
+            opened(control_path(deep))
+    finally:
+        squatted.rmdir()
