@@ -15,6 +15,8 @@ from decabilld.gateways.smtp.letters import Letterhead, letter
 from decabilld.gateways.smtp.server import MailServer, PasswordInClear
 from tests.smtp.post_office import PASSWORD, USER, PostOffice, authority, text_of
 
+# In clear on loopback, between the two ends of a test.
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 HEAD = Letterhead(sender_name="Seller GmbH", sender="billing@seller.example", company="Seller GmbH", lines=("Weg 1",))
 IN_AN_HOUR = datetime.now(UTC) + timedelta(hours=1)
 
