@@ -165,10 +165,25 @@ class DeleteServicePlan(Command, frozen=True, kw_only=True):
 
 
 class UpdateCustomerProfile(Command, frozen=True, kw_only=True):
-    """Creates the profile when there is none."""
+    """Creates the profile when there is none, unless `profile_id` names one that must be there."""
 
     user_id: Id
     fields: dict[str, Any]
+    profile_id: Id | None = None
+
+
+class CreateCustomerProfile(Command, frozen=True, kw_only=True):
+    """By an admin: of somebody who has none yet."""
+
+    user_id: Id
+    fields: dict[str, Any]
+
+
+class DeleteCustomerProfile(Command, frozen=True, kw_only=True):
+    """Only of somebody without invoices and subscriptions. `invoices` are those that the database has."""
+
+    profile_id: Id
+    invoices: int
 
 
 # --- subscriptions ---
@@ -262,6 +277,19 @@ class IssueManualInvoice(Command, frozen=True, kw_only=True):
 
     def needs(self) -> tuple[Need, ...]:
         return ((e.Invoice, self.invoice_id),)
+
+
+class InvoiceSubscription(Command, frozen=True, kw_only=True):
+    """Bill a subscription's elapsed part and open positions now. `description` goes into the journal.
+
+    Reply: the issued invoice.
+    """
+
+    subscription_id: Id
+    description: str | None = None
+
+    def needs(self) -> tuple[Need, ...]:
+        return ((e.Subscription, self.subscription_id),)
 
 
 class VoidInvoice(Command, frozen=True, kw_only=True):

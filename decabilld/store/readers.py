@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from decabilld.domain.entities import (
     BillingRun,
+    CustomerProfile,
     Entity,
     Id,
     Invoice,
@@ -40,6 +41,10 @@ _PAYMENTS = "payments WHERE tenant_id = %(tenant)s AND invoice_id = %(invoice)s 
 _CLOSED_INVOICES = """
 SELECT count(*) FROM invoices
 WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND status IN ('paid', 'void')"""
+_COUNT_OF_USER = "SELECT count(*) FROM invoices WHERE tenant_id = %(tenant)s AND user_id = %(user)s"
+_PROFILES = """customer_profiles p WHERE tenant_id = %(tenant)s AND EXISTS (
+    SELECT FROM users u WHERE u.tenant_id = p.tenant_id AND u.id = p.user_id AND u.deleted_at IS NULL
+)"""
 _NUMBERS = """
 SELECT coalesce(json_object_agg(id, number), '{}')::text
 FROM subscriptions WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s::uuid[])"""
@@ -101,6 +106,17 @@ class Readers:
         """How many of a customer's invoices are paid or void."""
         count: int = await self._value(_CLOSED_INVOICES, tenant=tenant_id, user=user_id)
         return count
+
+    async def invoices_of_user(self, tenant_id: str, user_id: Id) -> int:
+        """How many invoices a customer has, drafts too."""
+        count: int = await self._value(_COUNT_OF_USER, tenant=tenant_id, user=user_id)
+        return count
+
+    async def customer_profiles(self, tenant_id: str, *, limit: int, offset: int) -> tuple[list[CustomerProfile], int]:
+        """A page of the profiles of users who aren't deleted, and how many there are."""
+        total = await self._value(f"SELECT count(*) FROM {_PROFILES}", tenant=tenant_id)  # noqa: S608
+        page = f"{_PROFILES} {_NEWEST_FIRST} OFFSET %(offset)s"
+        return await self._rows(CustomerProfile, page, tenant=tenant_id, limit=limit, offset=offset), total
 
     async def subscription(self, tenant_id: str, subscription_id: Id) -> Subscription | None:
         return await self._one(Subscription, tenant_id, subscription_id)

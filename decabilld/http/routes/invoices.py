@@ -16,8 +16,14 @@ from decabilld.http.found_invoices import (
 from decabilld.http.operation import PDF, Auth, operation
 from decabilld.http.routes.subscriptions import own_subscription
 from decabilld.http.schemas import invoices
-from decabilld.http.views.invoices import invoice_detail_view, invoice_view, invoices_summary_view, payment_view
-from decabilld.messages.commands import InitiatePayment, VoidInvoice
+from decabilld.http.views.invoices import (
+    created_invoice_view,
+    invoice_detail_view,
+    invoice_view,
+    invoices_summary_view,
+    payment_view,
+)
+from decabilld.messages.commands import InitiatePayment, InvoiceSubscription, VoidInvoice
 
 TAG = "Invoices"
 PAYMENT_SECONDS = 40.0
@@ -73,6 +79,26 @@ async def list_invoices(call: Call) -> web.Response:
     subscription = await own_subscription(call)
     found = await call.deps.readers.invoices_of_subscription(call.tenant_id, subscription.id, limit=LISTED_MAX)
     return call.answer(await _listed(call, found))
+
+
+@operation(
+    "POST",
+    "/invoices/{subscriptionId}",
+    id="createInvoice",
+    auth=Auth.ADMIN,
+    tag=TAG,
+    summary="Bill a subscription now",
+    description="One invoice of the part of the current period that has elapsed and of all that waits to be billed of "
+    "the subscription; the next charge starts where this one ended. Nothing to bill, or less than the least total of "
+    "an invoice: 400. The description goes into the journal. Admin only.",
+    answer=invoices.CreateInvoiceResponseSchema,
+    body=invoices.CreateInvoiceDtoSchema,
+    body_required=False,
+)
+async def create_invoice(call: Call) -> web.Response:
+    return await call.ask(
+        InvoiceSubscription(subscription_id=call.ids["subscriptionId"], **call.body), created_invoice_view
+    )
 
 
 async def _get_details(call: Call) -> web.Response:

@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from decabilld.http.schemas.base import Answer
+from decabilld.http.schemas.base import Answer, Request
 from decabilld.http.schemas.catalog import TAX_CATEGORIES
 from decabilld.http.schemas.fields import PROSE_LENGTH, Amount, Choice, Count, Date, Flag, Id, Instant, Text, Url
 
@@ -69,6 +69,15 @@ class InvoicesSummaryResponseSchema(Answer):
     open_overdue_total = Amount(0)
     billing_day_of_month = Count(1, 28)
     unbilled_total = Amount(0)
+
+
+class CreateInvoiceDtoSchema(Request):
+    description = Text(PROSE_LENGTH, allow_none=True)
+
+
+class CreateInvoiceResponseSchema(Answer):
+    invoice_ref_id = Id()
+    invoice_number = Text(allow_none=True)
 
 
 class InitiatePaymentResponseSchema(Answer):

@@ -65,6 +65,10 @@ def invoices_summary_view(
     }
 
 
+def created_invoice_view(invoice: Invoice) -> dict[str, object]:
+    return {"invoiceRefId": invoice.id, "invoiceNumber": invoice.number}
+
+
 def payment_view(attempt: PaymentAttempt) -> dict[str, object]:
     return {"checkoutUrl": attempt.checkout_url}
 

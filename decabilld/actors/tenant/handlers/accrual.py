@@ -15,6 +15,7 @@ from decabilld.domain.charges import period_charge, usage_position
 from decabilld.domain.entities import Entity, Position, Subscription, UsageRecord
 from decabilld.domain.lifecycle import SUBSCRIPTION, step
 from decabilld.domain.periods import boundary
+from decabilld.domain.refusals import Invalid
 from decabilld.messages.decision import Context, Decision, Entry
 
 BOUNDARIES_MAX = 1_000
@@ -39,6 +40,32 @@ def pass_boundaries(state: TenantState, subscription: Subscription, context: Con
     return Decision(reply=walk.subscription, changes=tuple(changes), entries=tuple(walk.entries))
 
 
+def charge_elapsed(state: TenantState, subscription: Subscription, context: Context) -> Decision:
+    """What `subscription` owes up to now, the elapsed part of the current period too; reply: as it then stands.
+
+    In advance nothing has elapsed. A part that comes to less than one minor unit stays with the rest of its period.
+    Raises Invalid while there are more boundaries to pass than one decision can.
+    """
+    passed = pass_boundaries(state, subscription, context)
+    here: Subscription = passed.reply  # type: ignore[assignment]
+    due = subscription_due(here)
+    if due is None or here.terms.bill_in_advance:
+        return passed
+    if due <= context.now:
+        raise Invalid("Charges of this subscription are still being written; try again shortly")
+    usage = state.with_changes(passed.changes).find(USAGE_OF_SUBSCRIPTION, here.id)
+    walk = Walk(here, usage, context)
+    walk.charge(context.now, last=False)
+    parts = (change for change in walk.changes if isinstance(change, Position) and change.kind == "period")
+    if any(not part.net_minor for part in parts):
+        return passed
+    return Decision(
+        reply=walk.subscription,
+        changes=(*passed.changes, walk.subscription, *walk.changes),
+        entries=(*passed.entries, *walk.entries),
+    )
+
+
 def first_advance_charge(subscription: Subscription, context: Context) -> tuple[Position, Entry]:
     """The charge that a subscription billed in advance begins with."""
     assert subscription.period_start is not None, "it has begun"
@@ -61,13 +88,14 @@ class Walk:
         subscription = self.subscription
         ends = subscription.cancel_effective_at == instant
         if not subscription.terms.bill_in_advance:
-            self._charge(instant, last=ends)
+            self.charge(instant, last=ends)
         if ends:
             self._end(instant)
         else:
             self._begin_next(instant)
 
-    def _charge(self, end: datetime, *, last: bool) -> None:
+    def charge(self, end: datetime, *, last: bool) -> None:
+        """What has elapsed up to `end` and isn't charged yet, and the usage that goes with it; all of it if `last`."""
         subscription = self.subscription
         start = subscription.charged_through
         assert start is not None, "an active subscription has an anchor"

@@ -19,7 +19,18 @@ from decabilld.actors.tenant.indexes import (
     subscription_due,
 )
 from decabilld.actors.tenant.state import TenantState
-from decabilld.domain.entities import BillingRun, Entity, Id, Invoice, Position, RunError, Subscription, Timetable, User
+from decabilld.domain.entities import (
+    BillingRun,
+    Entity,
+    Id,
+    Invoice,
+    Party,
+    Position,
+    RunError,
+    Subscription,
+    Timetable,
+    User,
+)
 from decabilld.domain.invoices import buyer_of, check_issuer, check_profile, draft, issue, issue_year, line_of
 from decabilld.domain.money import to_decimal
 from decabilld.domain.numbering import invoice_number, invoice_series
@@ -156,32 +167,48 @@ class Billing:
 
         Raises ProfileIncomplete or IssuerIncomplete, with nothing gathered.
         """
-        state, context = self._state, self._context
         by_currency: dict[str, list[Position]] = {}
-        for position in state.find(POSITIONS_OF_USER, user_id):
+        for position in self._state.find(POSITIONS_OF_USER, user_id):
             by_currency.setdefault(position.currency, []).append(position)
         if not by_currency:
             return
-        seller = check_issuer(context.policy)
-        buyer = buyer_of(check_profile(state.first(PROFILE_OF_USER, user_id)))
-        for currency, positions in sorted(by_currency.items()):
-            positions.sort(key=_place)
-            lines = [line_of(position, context.policy) for position in positions]
-            invoice = draft(
-                lines,
-                invoice_id=context.new_id(),
-                user_id=user_id,
-                origin=origin,
-                currency=currency,
-                now=context.now,
-            )
-            if not 0 < invoice.total_gross_minor < context.policy.min_checkout_minor:
-                year = issue_year(context.now, context.policy)
-                number = invoice_number(year, self._numbers.draw(invoice_series(year)))
-                issued = issue(
-                    invoice, number=number, seller=seller, buyer=buyer, now=context.now, policy=context.policy
-                )
-                self._gather(issued, positions)
+        parties = self._parties(user_id)
+        for _, positions in sorted(by_currency.items()):
+            self._bill(user_id, positions, origin, parties)
+
+    def bill_positions(self, user_id: Id, positions: list[Position], origin: str) -> Invoice | None:
+        """One invoice of these positions of one currency, of which there is one; None if its total is too small.
+
+        Raises as `bill_customer`.
+        """
+        return self._bill(user_id, positions, origin, self._parties(user_id))
+
+    def _parties(self, user_id: Id) -> tuple[Party, Party]:
+        """Seller and buyer."""
+        seller = check_issuer(self._context.policy)
+        return seller, buyer_of(check_profile(self._state.first(PROFILE_OF_USER, user_id)))
+
+    def _bill(
+        self, user_id: Id, positions: list[Position], origin: str, parties: tuple[Party, Party]
+    ) -> Invoice | None:
+        context = self._context
+        positions = sorted(positions, key=_place)
+        invoice = draft(
+            [line_of(position, context.policy) for position in positions],
+            invoice_id=context.new_id(),
+            user_id=user_id,
+            origin=origin,
+            currency=positions[0].currency,
+            now=context.now,
+        )
+        if 0 < invoice.total_gross_minor < context.policy.min_checkout_minor:
+            return None
+        seller, buyer = parties
+        year = issue_year(context.now, context.policy)
+        number = invoice_number(year, self._numbers.draw(invoice_series(year)))
+        issued = issue(invoice, number=number, seller=seller, buyer=buyer, now=context.now, policy=context.policy)
+        self._gather(issued, positions)
+        return issued
 
     def note_failure(self, state: TenantState, user_id: Id, message: str) -> None:
         user = state.get(User, user_id)

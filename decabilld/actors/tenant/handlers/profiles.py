@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
-from decabilld.actors.tenant.indexes import PROFILE_OF_USER
+from decabilld.actors.tenant.indexes import INVOICES_OF_USER, POSITIONS_OF_USER, PROFILE_OF_USER, SUBSCRIPTIONS_OF_USER
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import CustomerProfile, User
-from decabilld.domain.refusals import NotFound
-from decabilld.messages.commands import UpdateCustomerProfile
+from decabilld.domain.refusals import Conflict, Invalid, NotFound
+from decabilld.messages.commands import CreateCustomerProfile, DeleteCustomerProfile, UpdateCustomerProfile
 from decabilld.messages.decision import Context, Decision, Entry
 
 
@@ -15,6 +15,8 @@ def update_customer_profile(state: TenantState, command: UpdateCustomerProfile, 
     if state.get(User, command.user_id) is None:
         raise NotFound("User")
     known = state.first(PROFILE_OF_USER, command.user_id)
+    if command.profile_id is not None and (known is None or known.id != command.profile_id):
+        raise NotFound("Customer profile")
     if known is None:
         kind, message = "customer_profile.created", "Customer profile created"
         known = CustomerProfile(
@@ -27,3 +29,30 @@ def update_customer_profile(state: TenantState, command: UpdateCustomerProfile, 
         kind=kind, message=message, entity=changed, user_id=command.user_id, data={"fields": sorted(command.fields)}
     )
     return Decision(reply=changed, changes=(changed,), entries=(entry,))
+
+
+def create_customer_profile(state: TenantState, command: CreateCustomerProfile, context: Context) -> Decision:
+    """Raises Conflict for somebody who has one."""
+    if state.first(PROFILE_OF_USER, command.user_id) is not None:
+        raise Conflict("This user has a customer profile already")
+    return update_customer_profile(
+        state, UpdateCustomerProfile(user_id=command.user_id, fields=command.fields), context
+    )
+
+
+def delete_customer_profile(state: TenantState, command: DeleteCustomerProfile, context: Context) -> Decision:
+    """The person's data is gone for good. Raises Invalid, saying what there is, for somebody who is a customer."""
+    profile = state.get(CustomerProfile, command.profile_id)
+    if profile is None:
+        raise NotFound("Customer profile")
+    user_id = profile.user_id
+    held = {
+        "subscriptions": state.count(SUBSCRIPTIONS_OF_USER, user_id) + state.ended.get(user_id, 0),
+        "invoices": max(state.count(INVOICES_OF_USER, user_id), command.invoices),
+        "open positions": state.count(POSITIONS_OF_USER, user_id),
+    }
+    if any(held.values()):
+        counted = ", ".join(f"{what}: {count}" for what, count in held.items() if count)
+        raise Invalid(f"A profile with invoices or subscriptions can't be deleted ({counted})")
+    entry = Entry(kind="customer_profile.deleted", message="Customer profile deleted", entity=profile, user_id=user_id)
+    return Decision(reply=profile, removed=(profile,), entries=(entry,))

@@ -1,0 +1,43 @@
+"""An invoice of one subscription on demand: what has elapsed of it, and all that waits to be billed of it."""
+
+from msgspec.structs import replace
+
+from decabilld.actors.tenant.handlers.accrual import charge_elapsed
+from decabilld.actors.tenant.handlers.billing import Billing
+from decabilld.actors.tenant.indexes import POSITIONS_OF_SUBSCRIPTION
+from decabilld.actors.tenant.state import TenantState
+from decabilld.domain.entities import Subscription
+from decabilld.domain.money import to_decimal
+from decabilld.domain.refusals import Invalid, NotFound
+from decabilld.messages.commands import InvoiceSubscription
+from decabilld.messages.decision import Context, Decision
+
+
+def invoice_subscription(state: TenantState, command: InvoiceSubscription, context: Context) -> Decision:
+    """Charges [charged through, now) and bills it with every open position; the next charge starts where this ended.
+
+    Raises Invalid, with nothing charged, when there is nothing to bill or too little for an invoice.
+    """
+    subscription = state.get(Subscription, command.subscription_id)
+    if subscription is None:
+        raise NotFound("Subscription")
+    charged = charge_elapsed(state, subscription, context) if subscription.anchor and subscription.live else Decision()
+    after = state.with_changes(charged.changes)
+    positions = after.find(POSITIONS_OF_SUBSCRIPTION, subscription.id)
+    if not positions:
+        raise Invalid(f"There is nothing to bill of subscription {subscription.number}")
+    billing = Billing(after, context)
+    issued = billing.bill_positions(subscription.user_id, positions, "subscription")
+    if issued is None:
+        least = to_decimal(context.policy.min_checkout_minor, subscription.terms.currency)
+        raise Invalid(f"What is to bill of subscription {subscription.number} is less than {least}; it waits")
+    entries = [
+        replace(entry, data={**entry.data, "description": command.description}) if command.description else entry
+        for entry in billing.entries
+    ]
+    return Decision(
+        reply=issued,
+        changes=(*charged.changes, *billing.changes),
+        entries=(*charged.entries, *entries),
+        effects=tuple(billing.effects),
+    )
