@@ -239,8 +239,10 @@ class Daemon:
         return int(runner.addresses[0][1])
 
     async def _loaded(self, tenants: Tenants) -> None:
-        """Wait until every tenant can answer."""
-        while tenants.not_ready():  # noqa: ASYNC110 (several actors, any of which may go down again)
+        """Wait until every tenant can answer. Raises SettingsError for one that these settings don't fit."""
+        while tenants.not_ready():
+            if refused := tenants.refused():
+                raise SettingsError("; ".join(f"tenant {tenant_id}: {why}" for tenant_id, why in refused.items()))
             await asyncio.sleep(0.01)
         self.first_run = not any(tenants.published(tenant_id).all(User) for tenant_id in tenants.ids)
 

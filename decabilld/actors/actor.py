@@ -58,6 +58,8 @@ class TenantActor:
         self.on_effects = on_effects
         self.reason_down: str | None = "loading"
         self.fenced = False
+        self.refused: str | None = None
+        """Why the settings don't fit this tenant; it will not load before they do."""
         self.at_long_work = False
         self._store, self._clock = store, clock
         self._mailbox = Mailbox()
@@ -143,8 +145,10 @@ class TenantActor:
                 log("tenant_restarts", tenant=self.tenant_id, reason=reason, pause_seconds=pause)
                 told = reason
             except Refusal as refusal:
-                self._fail_all(str(refusal), outcome_unknown=False)
-                _log.error("tenant_refused_to_start", tenant=self.tenant_id, reason=str(refusal))
+                self.refused = str(refusal)
+                self._fail_all(self.refused, outcome_unknown=False)
+                _log.error("tenant_refused_to_start", tenant=self.tenant_id, reason=self.refused)
+                break
             except Exception:  # noqa: BLE001 (a bug in the loop itself: logged, and the tenant starts over)
                 self._fail_all("internal error", outcome_unknown=True)
                 _log.exception("tenant_crashed", tenant=self.tenant_id, pause_seconds=pause)

@@ -75,6 +75,10 @@ class Tenants:
         """Tenants that can't answer now, each with the reason."""
         return {tenant_id: actor.reason_down for tenant_id, actor in self._actors.items() if actor.reason_down}
 
+    def refused(self) -> dict[str, str]:
+        """Tenants that these settings don't fit, each with the reason."""
+        return {tenant_id: actor.refused for tenant_id, actor in self._actors.items() if actor.refused}
+
     def late(self, tolerated: timedelta) -> dict[str, timedelta]:
         """Loaded tenants whose due work waits longer than that, each with how long."""
         lags = {tenant_id: actor.late_by() for tenant_id, actor in self._actors.items() if not actor.reason_down}

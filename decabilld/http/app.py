@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from functools import cache
 from types import ModuleType
 
 import msgspec
@@ -72,14 +73,15 @@ def _add_probes(app: web.Application, deps: Dependencies) -> None:
 
 
 def _add_spec(app: web.Application, operations: list[Operation]) -> None:
-    document = openapi_document(operations)
-    as_json_bytes, as_yaml_bytes = msgspec.json.encode(document), as_yaml(document)
+    # Made when it is asked for first: it takes longer than all the rest of the application.
+    document = cache(lambda: openapi_document(operations))
+    yaml_bytes = cache(lambda: as_yaml(document()))
 
     async def spec_yaml(_: web.Request) -> web.Response:
-        return web.Response(body=as_yaml_bytes, content_type="application/yaml", charset="utf-8")
+        return web.Response(body=yaml_bytes(), content_type="application/yaml", charset="utf-8")
 
     async def spec_json(_: web.Request) -> web.Response:
-        return json_response(200, as_json_bytes)
+        return json_response(200, msgspec.json.encode(document()))
 
     app.router.add_get(f"{SPEC_PATH}.yaml", spec_yaml)
     app.router.add_get(f"{SPEC_PATH}.json", spec_json)
