@@ -26,6 +26,7 @@ from decabilld.domain.entities import (
 from decabilld.domain.journal import JournalRow
 from decabilld.store.pool import Pool
 from decabilld.store.rows import S, decoder, select_json, unavailable
+from decabilld.store.statistics import Statistics
 
 E = TypeVar("E", bound=Entity)
 
@@ -98,6 +99,7 @@ class Readers:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self.statistics = Statistics(pool)
 
     async def users(self, tenant_id: str, *, limit: int, offset: int) -> list[User]:
         return await self._rows(User, _USERS, tenant=tenant_id, limit=limit, offset=offset)

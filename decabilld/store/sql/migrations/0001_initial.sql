@@ -245,6 +245,7 @@ CREATE TABLE invoices (
 CREATE INDEX invoices_live ON invoices (tenant_id, id) WHERE status NOT IN ('paid', 'void');
 CREATE INDEX invoices_newest ON invoices (tenant_id, created_at DESC, id DESC);
 CREATE INDEX invoices_of_user ON invoices (tenant_id, user_id, created_at DESC, id DESC);
+CREATE INDEX invoices_by_issue_date ON invoices (tenant_id, issue_date) WHERE status NOT IN ('draft', 'void');
 CREATE INDEX invoices_of_subscription ON invoices USING gin (subscription_ids) WITH (gin_pending_list_limit = 256);
 
 CREATE TABLE positions (
