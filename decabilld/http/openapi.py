@@ -30,7 +30,7 @@ TAGS = {
     "Administration": "What the operator sees and does",
     "Payments": "What payment processors tell us",
 }
-_ERRORS_OF_ALL = (400, 500, 503)
+_ERRORS_OF_ALL = (400, 429, 500, 503)
 _ERRORS_OF_CALLERS = (401, 403)
 
 

@@ -1,5 +1,6 @@
 """Passwords, sessions and users over their life: reset, change, logout, lock, delete."""
 
+import asyncio
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -238,7 +239,10 @@ async def test_a_bcrypt_hash_lets_in_and_is_renewed(edge: Edge) -> None:
         user = replace(user_of(edge, "ada@example.org"), password_hash=moved)
         actor._state = actor.published().with_changes([user])
         assert await login(edge, "ada@example.org", password + "x" if password is PASSWORD else "wrong") == 401
-        token = (await edge.call("POST", "/api/auth/login", {"email": user.email, "password": password}))[1]
+        body = {"email": user.email, "password": password}
+        both = await asyncio.gather(*(edge.call("POST", "/api/auth/login", body) for _ in range(2)))
+        assert [status for status, _, _ in both] == [200, 200]
+        token = both[1][1]
         assert user_of(edge, "ada@example.org").password_hash.startswith("$argon2id$")
         assert (await said(edge, token["access_token"]))[0] == 200
         assert await login(edge, "ada@example.org", password) == 200

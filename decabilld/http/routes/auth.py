@@ -123,7 +123,7 @@ async def login(call: Call) -> web.Response:
         raise EmailNotConfirmed("Please confirm your e-mail address first")
     if passwords.is_outdated(known_hash):
         renewed = await passwords.hash_password(password)
-        user = await call.tell(RenewPasswordHash(user_id=user.id, known_hash=known_hash, password_hash=renewed))
+        await call.tell(RenewPasswordHash(user_id=user.id, known_hash=known_hash, password_hash=renewed))
     return call.answer({"access_token": call.deps.tokens.issue(user, call.tenant_id), "user": user_view(user)})
 
 

@@ -117,10 +117,13 @@ def change_password(state: TenantState, command: ChangePassword, context: Contex
 
 
 def renew_password_hash(state: TenantState, command: RenewPasswordHash, context: Context) -> Decision:
-    user = _verified(state, command.user_id, command.known_hash)
+    """Changes nothing when another login has renewed it, or the password was changed, meanwhile."""
+    user = user_of(state, command.user_id)
+    if user.password_hash != command.known_hash:
+        return Decision()
     changed = replace(user, password_hash=command.password_hash)
     entry = Entry(kind="user.password_hash_renewed", message="Hash renewed", entity=changed, user_id=user.id)
-    return Decision(reply=changed, changes=(changed,), entries=(entry,))
+    return Decision(changes=(changed,), entries=(entry,))
 
 
 def end_session(state: TenantState, command: EndSession, context: Context) -> Decision:
