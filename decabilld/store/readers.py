@@ -18,6 +18,7 @@ from decabilld.domain.entities import (
     Id,
     Invoice,
     Payment,
+    Position,
     Subscription,
     SubscriptionItem,
     UsageRecord,
@@ -87,6 +88,14 @@ class Listed(Struct, frozen=True, kw_only=True):
     invoice: Invoice
     subscription_number: str | None
     user_email: str | None
+
+
+class Behind(Struct, frozen=True, kw_only=True):
+    """What an invoice's lines came from, by id."""
+
+    positions: dict[Id, Position]
+    subscriptions: dict[Id, Subscription]
+    usage: dict[Id, UsageRecord]
 
 
 class _Beside(Struct, frozen=True):
@@ -175,6 +184,16 @@ class Readers:
         found = await self._rows(Invoice, _BY_IDS, tenant=tenant_id, ids=ids)
         return await self._listed(tenant_id, found), total
 
+    async def behind_lines(self, tenant_id: str, invoice: Invoice) -> Behind:
+        """The positions that an invoice was made of, their subscriptions, and the usage they charge; by id."""
+        positions = await self._by_ids(Position, tenant_id, {line.position_id for line in invoice.lines})
+        usage_ids = {position.source for position in positions.values() if position.kind == "usage"}
+        return Behind(
+            positions=positions,
+            subscriptions=await self._by_ids(Subscription, tenant_id, invoice.subscription_ids),
+            usage=await self._by_ids(UsageRecord, tenant_id, usage_ids),
+        )
+
     async def payments_of_invoice(self, tenant_id: str, invoice_id: Id) -> list[Payment]:
         """In the order in which the money came."""
         return await self._rows(Payment, _PAYMENTS, tenant=tenant_id, invoice=invoice_id)
@@ -207,6 +226,12 @@ class Readers:
         rows = await self._rows(kind, f"{kind.table} WHERE tenant_id = %(tenant)s AND id = %(id)s", tenant=tenant_id,
                                 id=entity_id)  # fmt: skip
         return rows[0] if rows else None
+
+    async def _by_ids(self, kind: type[E], tenant_id: str, ids: Iterable[Id | None]) -> dict[Id, E]:
+        wanted = [one for one in ids if one is not None]
+        of_ids = f"{kind.table} WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s::uuid[])"
+        found = await self._rows(kind, of_ids, tenant=tenant_id, ids=wanted) if wanted else []
+        return {one.id: one for one in found}
 
     async def _rows(self, kind: type[S], rest: str, **params: object) -> list[S]:
         return decoder(kind).decode(await self._value(select_json(kind, rest), **params))

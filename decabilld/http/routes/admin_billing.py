@@ -2,12 +2,15 @@
 
 from aiohttp import web
 
+from decabilld.actors.preview import preview
 from decabilld.domain.entities import BillingRun
 from decabilld.domain.refusals import NotFound
 from decabilld.http.call import Call
 from decabilld.http.operation import Auth, operation
-from decabilld.http.schemas import admin_billing
+from decabilld.http.schemas import admin_billing, explained
 from decabilld.http.views.admin_billing import bill_now_view, run_view, summary_view
+from decabilld.http.views.explained import preview_view
+from decabilld.http.views.wire import instant
 from decabilld.messages.commands import StartBillNow
 
 TAG = "Administration"
@@ -61,3 +64,25 @@ async def get_admin_bill_now(call: Call) -> web.Response:
     if run is None:
         raise NotFound("Billing request")
     return call.answer(run_view(run))
+
+
+@operation(
+    "POST",
+    "/admin/billing/preview",
+    id="previewBilling",
+    auth=Auth.ADMIN,
+    tag=TAG,
+    summary="What a billing run would issue",
+    description="The invoices that a run over every customer, or one, would issue at `at` (now if left out): charges "
+    "up to then, and everything open that the billing days until then leave. Billing days don't count at `at` itself, "
+    "as with bill-now. Nothing is written; a run at that instant issues exactly these, if nothing else changes.",
+    answer=explained.BillingPreviewResponseSchema,
+    body=explained.BillingPreviewDtoSchema,
+    body_required=False,
+    refusals=(404,),
+)
+async def preview_billing(call: Call) -> web.Response:
+    state, now = call.state, call.now
+    at = call.body.get("at") or now
+    foreseen = await preview(state, now=now, at=at, only_user_id=call.body.get("user_id"), policy=call.deps.policy)
+    return call.answer({"at": instant(at), **preview_view(foreseen, state)})

@@ -8,8 +8,9 @@ from decabilld.domain.entities import Invoice, User
 from decabilld.http.call import Call
 from decabilld.http.found_invoices import credit_note_pdf, invoice_of, invoice_pdf, subscription_number_of
 from decabilld.http.operation import PDF, Auth, operation
-from decabilld.http.schemas import admin_billing
+from decabilld.http.schemas import admin_billing, explained
 from decabilld.http.views.admin_billing import audit_log_view
+from decabilld.http.views.explained import explanation_view
 from decabilld.http.views.invoices import admin_invoice_detail_view, admin_invoice_view
 from decabilld.messages.commands import MarkInvoicePaid, MarkInvoiceUnpaid, VoidInvoice
 
@@ -152,6 +153,22 @@ async def list_admin_invoice_audit_logs(call: Call) -> web.Response:
     invoice = await invoice_of(call)
     rows, total = await call.deps.readers.journal_of_invoice(call.tenant_id, invoice.id, **call.query)
     return call.answer({"items": [audit_log_view(row, call.tenant_id) for row in rows], "total": total, **call.query})
+
+
+@operation(
+    "GET",
+    f"{INVOICE}/explain",
+    id="explainAdminInvoice",
+    auth=Auth.ADMIN,
+    tag=TAG,
+    summary="Where an invoice's amounts come from",
+    description="Every line with its charge: period, price as sold, charged share, usage record; the tax groups; and "
+    "how each amount was rounded, so that all of it can be recomputed by hand.",
+    answer=explained.InvoiceExplanationSchema,
+)
+async def explain_admin_invoice(call: Call) -> web.Response:
+    invoice = await invoice_of(call)
+    return call.answer(explanation_view(invoice, await call.deps.readers.behind_lines(call.tenant_id, invoice)))
 
 
 async def _page(call: Call, *, open_only: bool) -> dict[str, object]:

@@ -33,8 +33,8 @@ def invoice_detail_view(invoice: Invoice, policy: BillingPolicy) -> dict[str, ob
         "taxTotal": to_decimal(invoice.tax_total_minor, currency),
         "totalGross": to_decimal(invoice.total_gross_minor, currency),
         "balanceDue": to_decimal(invoice.balance_minor, currency),
-        "lineItems": [_line(line, currency) for line in invoice.lines],
-        "taxBreakdown": [_tax(group, currency) for group in invoice.tax_groups],
+        "lineItems": [line_view(line, currency) for line in invoice.lines],
+        "taxBreakdown": [tax_view(group, currency) for group in invoice.tax_groups],
         "issuedAt": instant_or_none(invoice.issued_at),
         "dueDate": date_or_none(invoice.due_date),
         "createdAt": instant(invoice.created_at),
@@ -84,7 +84,7 @@ def _what_can_be_done(invoice: Invoice, policy: BillingPolicy) -> dict[str, obje
     }
 
 
-def _line(line: InvoiceLine, currency: str) -> dict[str, object]:
+def line_view(line: InvoiceLine, currency: str) -> dict[str, object]:
     return {
         "description": line.description,
         "quantity": plain(line.quantity),
@@ -97,7 +97,7 @@ def _line(line: InvoiceLine, currency: str) -> dict[str, object]:
     }
 
 
-def _tax(group: TaxGroup, currency: str) -> dict[str, object]:
+def tax_view(group: TaxGroup, currency: str) -> dict[str, object]:
     return {
         "taxCategory": group.tax_category,
         "taxRate": plain(group.tax_rate),
