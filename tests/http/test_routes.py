@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from decabilld.domain.entities import Invoice, SubscriptionItem
+from decabilld.domain.entities import SubscriptionItem
 from decabilld.messages.commands import ApplyPaymentEvent
 from tests.http.conftest import StartEdge
 from tests.http.edge import API_KEY, Edge
@@ -350,17 +350,14 @@ async def _check_admins_view(shop: Shop, subscription: Any) -> None:
 
 async def test_drafts_are_not_for_customers(shop: Shop) -> None:
     _, me = await shop.get("/api/users?limit=1", shop.admin)
-    actor, now = shop.edge.deps.tenants.actor("default"), shop.edge.clock()
-    draft = Invoice(
-        id=NOBODYS, user_id=me[0]["id"], origin="manual", status="draft", currency="EUR", lines=(), tax_groups=(),
-        subtotal_net_minor=0, tax_total_minor=0, total_gross_minor=0, balance_minor=0, created_at=now, updated_at=now,
-    )  # fmt: skip
-    actor._state = actor.published().with_changes([draft])  # manual invoices are another's to make
+    line = {"description": "Work", "quantity": 1, "unitPriceNet": 5}
+    wish = {"userId": me[0]["id"], "lineItems": [line]}
+    draft = await shop.made("/api/admin/billing/invoices/manual", wish)
     assert (await shop.get("/api/invoices/open-overdue"))[1] == []
-    assert (await shop.get(f"/api/invoices/ref/{NOBODYS}"))[0] == 404
-    status, shown = await shop.get(f"/api/admin/billing/invoices/{NOBODYS}", shop.admin)
+    assert (await shop.get(f"/api/invoices/ref/{draft['id']}"))[0] == 404
+    status, shown = await shop.get(f"/api/admin/billing/invoices/{draft['id']}", shop.admin)
     assert (status, shown["invoiceNumber"], shown["canDownload"]) == (200, None, False)
-    assert (await shop.get(f"/api/admin/billing/invoices/{NOBODYS}/pdf", shop.admin))[0] == 400
+    assert (await shop.get(f"/api/admin/billing/invoices/{draft['id']}/pdf", shop.admin))[0] == 400
 
 
 async def test_the_test_clock_goes_forward_only_and_is_absent_without_one(shop: Shop, start_edge: StartEdge) -> None:
