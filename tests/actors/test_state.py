@@ -91,3 +91,14 @@ def test_a_state_that_was_left_is_not_changed() -> None:
     kept = shown(before)
     before.with_changes([replace(SUBSCRIPTIONS[0], status="canceled"), SUBSCRIPTIONS[1]])
     assert shown(before) == kept
+
+
+@given(st.sets(st.integers(0, 23), min_size=1))
+@settings(max_examples=30, deadline=None)
+def test_what_is_removed_leaves_no_trace(gone: set[int]) -> None:
+    everything = TenantState(tenant_id="t").with_changes([*SUBSCRIPTIONS, *POSITIONS])
+    removed = [POSITIONS[n] for n in gone]
+    kept = [position for position in POSITIONS if position not in removed]
+    after = everything.with_changes([], removed)
+    assert shown(after) == shown(TenantState(tenant_id="t").with_changes([*SUBSCRIPTIONS, *kept]))
+    assert all(after.get(Position, position.id) is None for position in removed)

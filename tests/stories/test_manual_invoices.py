@@ -143,14 +143,25 @@ async def test_the_currency_is_the_tenants_unless_it_is_given(admin: Admin) -> N
         assert (await admin.refused("POST", MANUAL, {**body, "currency": currency})).status == 400, currency
 
 
+async def test_a_discount_is_a_line_below_zero(admin: Admin) -> None:
+    await admin.move_to("2024-03-01 09:00")
+    anna = await admin.customer("anna")
+    draft = await drafts(admin, anna, line("Work", "3", "33.35"), line("Discount", "1", "-0.0650"))
+    issued = await issues(admin, draft)
+    assert [str(one["lineNet"]) for one in issued["lineItems"]] == ["100.05", "-0.07"]
+    assert totals(issued) == ("99.98", "19.00", "118.98")
+    assert await anna.get(f"/invoices/ref/{draft['id']}/pdf")
+
+
 async def test_what_is_no_line_is_refused_by_name(admin: Admin) -> None:
     anna = await admin.customer("anna")
     for wrong, field in (
         (line("x", "1.00001", "1"), "lineItems.0.quantity"),
         (line("x", "0", "1"), "lineItems.0.quantity"),
-        (line("x", "-1", "1"), "lineItems.0.quantity"),
+        (line("x", "-1", "1"), "lineItems: come to less than zero"),
         (line("x", "1", "0.00005"), "lineItems.0.unitPriceNet"),
-        (line("x", "1", "-1"), "lineItems.0.unitPriceNet"),
+        (line("x", "1", "-1"), "lineItems: come to less than zero"),
+        (line("x", "1", "1000000000"), "lineItems.0.unitPriceNet"),
         (line(" ", "1", "1"), "lineItems.0.description"),
         (line("x", "1", "1", taxCategory="none"), "lineItems.0.taxCategory"),
         ({**line("x", "1", "1"), "quantity": "1"}, "lineItems.0.quantity"),

@@ -80,7 +80,7 @@ class ManualInvoiceDetailResponseSchema(InvoiceDetailResponseSchema):
 
 class ManualInvoiceLineItemDtoSchema(Request):
     description = Text(PROSE_LENGTH, required=True)
-    quantity = Exact(positive=True, required=True)
+    quantity = Exact(zero=False, required=True)
     unit_price_net = Exact(required=True)
     tax_category = Choice(*TAX_CATEGORIES)
 

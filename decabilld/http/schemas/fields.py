@@ -211,18 +211,18 @@ class Amount(fields.Field[Decimal]):
 
 
 class Exact(Amount):
-    """A JSON number of zero or more, with at most four decimals and nine digits before the point."""
+    """A JSON number with at most four decimals and nine digits before the point."""
 
-    def __init__(self, *, positive: bool = False, **more: Any) -> None:
+    def __init__(self, *, zero: bool = True, **more: Any) -> None:
         super().__init__(**more)
-        self._positive = positive
+        self._zero = zero
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> Decimal:
         number = super()._deserialize(value, attr, data, **more)
-        if not 0 <= number < 10**9 or number != (exact := number.quantize(Decimal("0.0001"))):
-            raise ValidationError("Not a number of zero or more with up to 4 decimals and 9 digits before the point.")
-        if self._positive and not exact:
-            raise ValidationError("Must be above zero.")
+        if abs(number) >= 10**9 or number != (exact := number.quantize(Decimal("0.0001"))):
+            raise ValidationError("Not a number with up to 4 decimals and 9 digits before the point.")
+        if not self._zero and not exact:
+            raise ValidationError("Must not be zero.")
         return exact
 
 
