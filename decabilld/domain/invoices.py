@@ -118,7 +118,7 @@ def manual_line(
 
 
 def with_lines(invoice: Invoice, lines: Sequence[InvoiceLine], now: datetime) -> Invoice:
-    """The draft with these lines and their sums. Raises Invalid for less than zero, and for more than amounts may be."""
+    """The draft with these lines and their sums. Raises Invalid for less than zero or more than an amount may be."""
     made = draft(
         lines, invoice_id=invoice.id, user_id=invoice.user_id, origin=invoice.origin, currency=invoice.currency, now=now
     )
