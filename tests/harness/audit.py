@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from decabilld.actors.preview import preview
 from decabilld.actors.registry import Tenants
 from decabilld.actors.tenant.indexes import INDEXES
 from decabilld.actors.tenant.state import TenantState
@@ -40,6 +41,16 @@ class Audit:
             again = DoDueWork()
         await tenants.ask(tenant, again, who="test", cause="audit")
         assert await self._billed(tenant) == before, "moving the clock to where it stands bills something more"
+        await self.preview_finds_what_is_open(tenant, tenants)
+
+    async def preview_finds_what_is_open(self, tenant: str, tenants: Tenants) -> None:
+        """Billing everybody now would invoice open positions, none twice, and nothing besides."""
+        state, now = tenants.published(tenant), tenants.now(tenant)
+        policy = tenants.actor(tenant).policy
+        foreseen = await preview(state, now=now, at=now, only_user_id=None, policy=policy)
+        billed = [line.position_id for invoice in foreseen.invoices for line in invoice.lines]
+        assert len(billed) == len(set(billed))
+        assert set(billed) <= set(state.all(Position))
 
     async def faults(self, tenant: str) -> list[str]:
         """Of the books and of the journal's chain."""
