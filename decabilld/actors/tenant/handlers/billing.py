@@ -94,7 +94,7 @@ def start_due_run(state: TenantState, context: Context) -> Decision | None:
         created_at=context.now,
         updated_at=context.now,
     )
-    run = replace(run, user_count=sum(1 for _ in _eligible(state, run)))
+    run = replace(run, user_count=len(_eligible(state, run)))
     if not run.user_count:
         return Decision(changes=(replace(timetable, billing_date_done=until),))
     entry = Entry(
@@ -266,15 +266,18 @@ def _done(run: BillingRun) -> Entry:
     )
 
 
-def _eligible(state: TenantState, run: BillingRun) -> Iterable[Id]:
-    """Customers with open positions that the run still has to look at."""
+def _eligible(state: TenantState, run: BillingRun) -> list[Id]:
+    """Customers with open positions that the run still has to look at, in no order."""
+    after, days = run.cursor or "", run.billing_days
+    if run.only_user_id is not None:
+        found = [run.only_user_id] if state.count(POSITIONS_OF_USER, run.only_user_id) else []
+    else:
+        found = list(state.keys(POSITIONS_OF_USER))
+    later = [user_id for user_id in found if user_id > after]
+    if not days:
+        return later
     users = state.all(User)
-    after = run.cursor or ""
-    for user_id in state.keys(POSITIONS_OF_USER):
-        if user_id <= after or run.only_user_id not in (None, user_id):
-            continue
-        if not run.billing_days or users[user_id].billing_day in run.billing_days:
-            yield user_id
+    return [user_id for user_id in later if users[user_id].billing_day in days]
 
 
 def _customers_with_something(state: TenantState, only: Id | None, context: Context) -> set[Id]:
