@@ -1,0 +1,110 @@
+"""The vocabulary of a tenant's actor: everything that it can be asked to do.
+
+`fields` are entity fields, typed and checked by the edge's schema; ids of callers are never in them.
+"""
+
+from decabilld.messages.commands.catalog import (
+    CreateServicePlan,
+    CreateServiceType,
+    DeleteServicePlan,
+    DeleteServiceType,
+    UpdateServicePlan,
+    UpdateServiceType,
+)
+from decabilld.messages.commands.customers import CreateCustomerProfile, DeleteCustomerProfile, UpdateCustomerProfile
+from decabilld.messages.commands.effects import ConfirmEffectDone, GiveUpEffect
+from decabilld.messages.commands.identity import (
+    AdmitSubject,
+    ChangePassword,
+    ConfirmEmail,
+    CreateUser,
+    DeleteUser,
+    EndAllSessions,
+    EndSession,
+    ImportedUser,
+    ImportUsers,
+    LockUser,
+    RegisterUser,
+    RenewPasswordHash,
+    RequestPasswordReset,
+    ResetPassword,
+    UnlockUser,
+    UpdateUser,
+)
+from decabilld.messages.commands.invoices import (
+    CreateManualInvoice,
+    DeleteManualInvoice,
+    InvoiceSubscription,
+    IssueManualInvoice,
+    LineWanted,
+    MarkInvoicePaid,
+    MarkInvoiceUnpaid,
+    UpdateManualInvoice,
+    VoidInvoice,
+)
+from decabilld.messages.commands.payments import (
+    ApplyPaymentEvent,
+    ConfirmCheckoutFailed,
+    ConfirmCheckoutOpened,
+    InitiatePayment,
+)
+from decabilld.messages.commands.subscriptions import (
+    CancelSubscription,
+    OrderSubscription,
+    RecordUsage,
+    ResumeSubscription,
+)
+from decabilld.messages.commands.time import AT_A_TIME, DoDueWork, MoveTestClock, OpenTimetable, StartBillNow, Work
+
+__all__ = [
+    "AT_A_TIME",
+    "AdmitSubject",
+    "ApplyPaymentEvent",
+    "CancelSubscription",
+    "ChangePassword",
+    "ConfirmCheckoutFailed",
+    "ConfirmCheckoutOpened",
+    "ConfirmEffectDone",
+    "ConfirmEmail",
+    "CreateCustomerProfile",
+    "CreateManualInvoice",
+    "CreateServicePlan",
+    "CreateServiceType",
+    "CreateUser",
+    "DeleteCustomerProfile",
+    "DeleteManualInvoice",
+    "DeleteServicePlan",
+    "DeleteServiceType",
+    "DeleteUser",
+    "DoDueWork",
+    "EndAllSessions",
+    "EndSession",
+    "GiveUpEffect",
+    "ImportUsers",
+    "ImportedUser",
+    "InitiatePayment",
+    "InvoiceSubscription",
+    "IssueManualInvoice",
+    "LineWanted",
+    "LockUser",
+    "MarkInvoicePaid",
+    "MarkInvoiceUnpaid",
+    "MoveTestClock",
+    "OpenTimetable",
+    "OrderSubscription",
+    "RecordUsage",
+    "RegisterUser",
+    "RenewPasswordHash",
+    "RequestPasswordReset",
+    "ResetPassword",
+    "ResumeSubscription",
+    "StartBillNow",
+    "UnlockUser",
+    "UpdateCustomerProfile",
+    "UpdateManualInvoice",
+    "UpdateServicePlan",
+    "UpdateServiceType",
+    "UpdateUser",
+    "VoidInvoice",
+    "Work",
+]
