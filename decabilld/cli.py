@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from decabilld import logs
+from decabilld.billing_setup import policy_of
 from decabilld.cli_accounts import create_admin, import_users
 from decabilld.cli_keys import rotate_key
 from decabilld.cli_options import EXIT_FAULT, env_file_option, json_option, with_settings
@@ -71,7 +72,7 @@ def check_config(env_file: Path | None) -> None:
       decabilld check-config --env-file decabilld.env
     """
     settings = with_settings(env_file)
-    missing = settings.policy().issuer_missing
+    missing = policy_of(settings).issuer_missing
     click.echo("The settings can be used.")
     if missing:
         click.echo(f"No invoice can be issued before these are set: {', '.join(missing)}")

@@ -19,6 +19,7 @@ from decabilld.access_setup import authenticator_of, http_settings
 from decabilld.account_setup import accounts_of
 from decabilld.actors.ports import Unavailable
 from decabilld.actors.registry import Tenants
+from decabilld.billing_setup import policy_of
 from decabilld.clock import Clock, system_clock
 from decabilld.control.server import control_site
 from decabilld.control.socket_file import ControlSocketTaken
@@ -150,7 +151,7 @@ class Daemon:
             store_of=lambda tenant_id: PostgresTenantStore(self.dsn, tenant_id, owner, pool),
             runners=effects.runners,
             clock=self._clock,
-            policy=settings.policy(),
+            policy=policy_of(settings),
         )
 
     def _stripe(self) -> "StripeCheckout | None":
@@ -188,7 +189,7 @@ class Daemon:
         app = create_app(
             Dependencies(
                 settings=http_settings(settings, self.websocket_port),
-                policy=settings.policy(),
+                policy=policy_of(settings),
                 tenants=tenants,
                 readers=readers,
                 authenticator=authenticator,
@@ -207,7 +208,7 @@ class Daemon:
         settings = self.settings
         return BillingTimetable(
             tenants,
-            policy=settings.policy(),
+            policy=policy_of(settings),
             intervals=Intervals(
                 charges_ms=settings.billing_scheduler_interval_ms,
                 endings_ms=settings.expiration_scheduler_interval_ms,

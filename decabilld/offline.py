@@ -11,6 +11,7 @@ from decabilld.actors.draft import Draft
 from decabilld.actors.mailbox import Envelope
 from decabilld.actors.ports import CommitInDoubt, CommitRefused, Fenced, TenantStore, Unavailable
 from decabilld.actors.tenant.state import TenantState
+from decabilld.billing_setup import policy_of
 from decabilld.clock import system_clock
 from decabilld.domain.policy import BillingPolicy
 from decabilld.ids import new_id
@@ -69,7 +70,7 @@ async def bare_tenant(settings: Settings, tenant_id: str) -> AsyncIterator[BareT
         parts.push_async_callback(pool.close)
         store = PostgresTenantStore(dsn, tenant_id, new_id(), pool)
         parts.push_async_callback(store.close)
-        tenant = BareTenant(tenant_id, store, settings.policy())
+        tenant = BareTenant(tenant_id, store, policy_of(settings))
         await tenant.load()
         yield tenant
 

@@ -16,9 +16,6 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from decabilld import parsing
-from decabilld.domain.entities import Party
-from decabilld.domain.money import to_minor
-from decabilld.domain.policy import BillingPolicy
 
 HOUR_MS = 3_600_000
 
@@ -304,32 +301,6 @@ class Settings:
             "password": self.db_password,
         }
         return " ".join(f"{key}='{_quoted(value)}'" for key, value in parts.items() if value is not None)
-
-    def policy(self) -> BillingPolicy:
-        """The seller's rules as decisions get them."""
-        issuer, missing = self._issuer()
-        return BillingPolicy(
-            zone=self.billing_timezone,
-            currency=self.billing_currency,
-            tax_rate_standard=self.billing_tax_rate_standard,
-            tax_rate_reduced=self.billing_tax_rate_reduced,
-            payment_term_days=self.billing_payment_term_days,
-            min_checkout_minor=to_minor(self.billing_min_checkout, self.billing_currency),
-            billing_run_time=self.billing_run_time,
-            issuer=issuer,
-            issuer_missing=missing,
-            online_payment=self.stripe_secret_key is not None,
-            test_clock=self.test_clock,
-        )
-
-    def _issuer(self) -> tuple[Party | None, tuple[str, ...]]:
-        required = ("name", "address_line1", "postal_code", "city", "country", "vat_id", "email", "iban")
-        missing = tuple(f"BILLING_ISSUER_{part.upper()}" for part in required if not getattr(self, f"issuer_{part}"))
-        if missing:
-            return None, missing
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        fields = {name.removeprefix("issuer_"): v for name, v in values.items() if name.startswith("issuer_")}
-        return Party(**fields), ()
 
 
 def variables() -> list[dict[str, Any]]:
