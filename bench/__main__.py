@@ -16,6 +16,7 @@ import structlog
 from bench.billing import measure_billing
 from bench.daemon import daemon
 from bench.load import GENERATOR
+from bench.machine import machine
 from bench.results import Result, save, table
 from bench.start import measure_start
 from bench.traffic import measure_orders, measure_reads, measure_writes
@@ -70,6 +71,8 @@ def main(only: tuple[str, ...], *, keep: bool) -> None:
     root.chmod(0o711)
     say(f"load by {GENERATOR}; data in {root}")
     begin = time.monotonic()
+    here = machine(root)
+    say(f"{here.cores} cores, load {here.load_average}, an addition {here.addition_ns} ns, a sync {here.sync_ms} ms")
     try:
         results = asyncio.run(measure(only or NAMES, root))
     finally:
@@ -77,7 +80,7 @@ def main(only: tuple[str, ...], *, keep: bool) -> None:
             shutil.rmtree(root, ignore_errors=True)
     click.echo(table(results))
     if not only:
-        say(f"written to {save(results, time.monotonic() - begin)}")
+        say(f"written to {save(results, here, time.monotonic() - begin)}")
     sys.exit(any(one.ok is False for one in results))
 
 

@@ -1,7 +1,6 @@
 """What was measured, as a table on the terminal and as JSON."""
 
 import json
-import os
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from bench.load import GENERATOR
+from bench.machine import Machine
 
 PATH = Path(__file__).with_name("results.json")
 
@@ -61,14 +61,13 @@ def table(results: list[Result]) -> str:
     )
 
 
-def save(results: list[Result], seconds: float) -> Path:
+def save(results: list[Result], measured_on: Machine, seconds: float) -> Path:
     """Writes results.json and says where."""
     content = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "load_average": os.getloadavg()[0],
+        "machine": msgspec.to_builtins(measured_on),
         "load_generator": GENERATOR,
         "seconds": round(seconds, 1),
         "results": [msgspec.to_builtins(one) for one in results],
