@@ -38,7 +38,9 @@ def tax_lines(nets: Sequence[tuple[TaxCategory, Decimal, int]]) -> tuple[list[in
         net_minor = sum(group_nets)
         tax_minor = int(round_half_away(_exact_tax(net_minor, rate)))
         groups.append(TaxGroup(tax_category=category, tax_rate=rate, net_minor=net_minor, tax_minor=tax_minor))
-        allotted = _allot(tax_minor, [_exact_tax(net, rate) for net in group_nets])
+        # A line that is alone, as most are, has the group's tax; there is nothing to share.
+        alone = len(group_nets) == 1
+        allotted = [tax_minor] if alone else _allot(tax_minor, [_exact_tax(net, rate) for net in group_nets])
         for index, tax in zip(indices, allotted, strict=True):
             taxes[index] = tax
     return taxes, tuple(groups)
