@@ -17,7 +17,6 @@ from decabilld.domain.entities import (
     Entity,
     Id,
     Invoice,
-    Payment,
     Position,
     Subscription,
     SubscriptionItem,
@@ -39,7 +38,6 @@ _ITEMS = (
 )
 _USAGE = """usage_records WHERE tenant_id = %(tenant)s AND subscription_id = %(subscription)s
     AND period_start >= %(start)s AND period_start < %(end)s ORDER BY period_start, id"""
-_PAYMENTS = "payments WHERE tenant_id = %(tenant)s AND invoice_id = %(invoice)s ORDER BY received_at, id"
 _CLOSED_INVOICES = """
 SELECT count(*) FROM invoices
 WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND status IN ('paid', 'void')"""
@@ -193,10 +191,6 @@ class Readers:
             subscriptions=await self._by_ids(Subscription, tenant_id, invoice.subscription_ids),
             usage=await self._by_ids(UsageRecord, tenant_id, usage_ids),
         )
-
-    async def payments_of_invoice(self, tenant_id: str, invoice_id: Id) -> list[Payment]:
-        """In the order in which the money came."""
-        return await self._rows(Payment, _PAYMENTS, tenant=tenant_id, invoice=invoice_id)
 
     async def journal_of_invoice(
         self, tenant_id: str, invoice_id: Id, *, limit: int, offset: int

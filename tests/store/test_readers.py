@@ -119,7 +119,6 @@ async def test_what_belongs_to_a_subscription(shop: Shop) -> None:
     assert await readers.items_of_subscription("acme", running) == items
     assert await readers.usage_of_subscription("acme", running, s.NOW, s.NOW + 2 * DAY) == rest[4:6]
     assert await readers.usage_of_subscription("acme", running, s.NOW, s.NOW + DAY) == rest[4:5]
-    assert await readers.payments_of_invoice("acme", shop.bills["paid"].id) == [rest[8], rest[7]]
 
 
 async def test_invoices_of_a_subscription_without_drafts(shop: Shop) -> None:
