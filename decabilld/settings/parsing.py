@@ -1,7 +1,7 @@
 """What a setting's value may be: from the text of a variable to what it means.
 
 Each parser raises ValueError with the end of the sentence "NAME must be ...". Knows no variable; those are
-`settings.py`'s.
+`settings`'s.
 """
 
 import re
