@@ -116,7 +116,7 @@ class Provider(Protocol):
         ...
 
     async def switch(self, server_id: str, power: Power) -> None:
-        """Returns once the provider has taken the order; a server already so is fine. Raises ProviderRefused if gone."""
+        """Returns once the provider has taken the order; already so is fine. Raises ProviderRefused if it is gone."""
         ...
 
     async def delete_server(self, server_id: str) -> None:
