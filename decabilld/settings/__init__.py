@@ -9,12 +9,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from decabilld.settings.access import AccessSettings
 from decabilld.settings.billing import BillingSettings
 from decabilld.settings.database import DatabaseSettings
 from decabilld.settings.outside import OutsideSettings
+from decabilld.settings.providers import ProviderSettings
 from decabilld.settings.server import ServerSettings
 
 
@@ -23,11 +25,16 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(OutsideSettings, BillingSettings, DatabaseSettings, AccessSettings, ServerSettings):
+class Settings(ProviderSettings, OutsideSettings, BillingSettings, DatabaseSettings, AccessSettings, ServerSettings):
     """What the operator has set. A field's metadata holds its variable's name, meaning and parser.
 
     The bases stand in reverse: fields are listed from the last one on.
     """
+
+    variables: Mapping[str, str] = dataclasses.field(
+        default_factory=lambda: MappingProxyType({}), repr=False, compare=False
+    )
+    """Everything that was given, ours and others', for providers that are installed: full of secrets, never shown."""
 
     @property
     def production(self) -> bool:
@@ -84,24 +91,29 @@ class Settings(OutsideSettings, BillingSettings, DatabaseSettings, AccessSetting
 
 def variables() -> list[dict[str, Any]]:
     """Each variable's `name`, `meaning`, `default`, `secret`, and the `field` of Settings that it sets."""
-    return [{"field": field.name, "default": field.default, **field.metadata} for field in dataclasses.fields(Settings)]
+    return [
+        {"field": field.name, "default": field.default, **field.metadata}
+        for field in dataclasses.fields(Settings)
+        if field.metadata
+    ]
 
 
 def load(environment: Mapping[str, str] = os.environ, env_file: Path | None = None) -> Settings:
     """The settings of the environment, over those of `env_file`. Raises SettingsError naming every fault at once."""
     merged = {**(read_env_file(env_file) if env_file else {}), **environment}
-    values, faults = {}, []
+    values, given_texts, faults = {}, {}, []
     for variable in variables():
         name = variable["name"]
         try:
             given = _given(merged, name, secret=variable["secret"])
             if given is not None and given.strip():
+                given_texts[name] = given.strip()
                 values[variable["field"]] = variable["parse"](given.strip())
         except ValueError as error:
             faults.append(f"{name} must be {error}")
         except OSError as error:
             faults.append(f"{name} can't be read: {error}")
-    settings = Settings(**values)
+    settings = Settings(**values, variables=MappingProxyType(merged | given_texts))
     faults += _contradictions(settings)
     if faults:
         raise SettingsError("; ".join(faults))
@@ -175,6 +187,9 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append("ENCRYPTION_KEY must be set together with ENCRYPTION_KEY_PREVIOUS")
     if settings.stripe_secret_key is not None and settings.stripe_webhook_secret is None:
         faults.append("STRIPE_WEBHOOK_SECRET must be set together with STRIPE_SECRET_KEY")
+    publishing = (settings.cloudflare_api_token, settings.cloudflare_zone_id, settings.dns_base_domain)
+    if any(publishing) and not all(publishing):
+        faults.append("CLOUDFLARE_API_TOKEN, CLOUDFLARE_ZONE_ID and DNS_BASE_DOMAIN must be set together or not at all")
     return faults
 
 

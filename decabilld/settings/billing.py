@@ -54,6 +54,13 @@ class BillingSettings:
         "INVOICE_OVERDUE_SCHEDULER_INTERVAL", 60_000, "Milliseconds between looks for invoices past due",
         parsing.whole(1_000, 24 * HOUR_MS),
     )  # fmt: skip
+    reminder_scheduler_interval_ms: int = variable(
+        "REMINDER_SCHEDULER_INTERVAL", HOUR_MS, "Milliseconds between looks for subscriptions whose renewal is near",
+        parsing.whole(1_000, 24 * HOUR_MS),
+    )  # fmt: skip
+    reminder_days: int = variable(
+        "REMINDER_DAYS", 3, "Days before a renewal that its reminder is mailed; 0: none", parsing.whole(0, 28)
+    )
 
     issuer_name: str | None = variable("BILLING_ISSUER_NAME", None, "The seller's name, on every invoice")
     issuer_address_line1: str | None = variable("BILLING_ISSUER_ADDRESS_LINE1", None, "Street and number")

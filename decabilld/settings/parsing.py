@@ -133,3 +133,10 @@ def address(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s?#@/]+[^\s?#]*", value):
         raise ValueError("an address such as https://billing.example.org")
     return value.rstrip("/")
+
+
+def domain(value: str) -> str:
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    if len(value) > 200 or not re.fullmatch(rf"({label}\.)+{label}", value.lower()):
+        raise ValueError("a domain such as cloud.example.org")
+    return value.lower()
