@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, Literal, Self
 
 import aiohttp
 import msgspec
@@ -204,7 +204,7 @@ async def _once(rest: Rest, method: Method, path: str, query: Query | None, cont
         raise _Passing(f"the connection broke ({type(error).__name__})", maybe_taken=True) from None
     if 200 <= status < 300:
         return _decoded(raw, status)
-    _refuse(rest, status, raw, float(retry_after) if re.fullmatch(r"\d{1,6}", retry_after) else 0.0)
+    raise _failure(rest, status, raw, float(retry_after) if re.fullmatch(r"\d{1,6}", retry_after) else 0.0)
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
@@ -225,7 +225,7 @@ def _decoded(raw: bytes, status: int) -> Any:
         raise _Passing(f"the answer (status {status}) is not JSON", maybe_taken=True) from None
 
 
-def _refuse(rest: Rest, status: int, raw: bytes, retry_after_seconds: float) -> NoReturn:
+def _failure(rest: Rest, status: int, raw: bytes, retry_after_seconds: float) -> Exception:
     try:
         body = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError):
@@ -234,8 +234,8 @@ def _refuse(rest: Rest, status: int, raw: bytes, retry_after_seconds: float) -> 
         rest.quiet_until = asyncio.get_running_loop().time() + retry_after_seconds
     error = rest.read_error(ErrorAnswer(status, body))
     if isinstance(error, ProviderAway):
-        raise _Passing(str(error), maybe_taken=status >= 500, retry_after_seconds=retry_after_seconds)
-    raise error
+        return _Passing(str(error), maybe_taken=status >= 500, retry_after_seconds=retry_after_seconds)
+    return error
 
 
 def _note_rate_limit(rest: Rest, headers: Mapping[str, str]) -> None:
