@@ -22,6 +22,8 @@ def policy_of(settings: Settings) -> BillingPolicy:
         issuer=issuer,
         issuer_missing=missing,
         online_payment=settings.stripe_secret_key is not None,
+        mail=settings.smtp_host is not None,
+        reminder_days=settings.reminder_days,
         test_clock=settings.test_clock,
     )
 

@@ -95,6 +95,17 @@ def first_boundary_at_or_after(terms: PlanTerms, anchor: datetime, instant: date
     return begin if k > 0 and begin == instant else boundary(terms, anchor, k + 1, zone)
 
 
+def reminder_instant(
+    terms: PlanTerms, start: datetime, end: datetime, reminder_days: int, zone: ZoneInfo
+) -> datetime | None:
+    """When to remind of the period that begins at `end`; None for plans counted in hours or days, and for stubs that
+    are no longer than the reminder is early."""
+    if not reminder_days or terms.interval not in ("month", "year"):
+        return None
+    at = add_local_days(end, -reminder_days, zone)
+    return at if at > start else None
+
+
 def _estimate(terms: PlanTerms, anchor: datetime, instant: datetime, zone: ZoneInfo) -> int:
     if terms.interval == "hour":
         return (instant - anchor) // timedelta(hours=terms.interval_count)

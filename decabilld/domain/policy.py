@@ -23,4 +23,8 @@ class BillingPolicy(Struct, frozen=True, kw_only=True):
     issuer_missing: tuple[str, ...] = ()
     online_payment: bool = False
     """Whether a payment processor is configured."""
+    mail: bool = False
+    """Whether a mail server is configured: without one nothing waits to be mailed."""
+    reminder_days: int = 3
+    """Whole local days before the next period that customers are reminded of it; 0: they aren't."""
     test_clock: bool = False

@@ -27,34 +27,20 @@ class Subscription(Entity, frozen=True, kw_only=True, gc=False):
     period_start: datetime | None = None
     period_end: datetime | None = None
     charged_through: datetime | None = None
+    remind_at: datetime | None = None
+    """When the customer is to be reminded that the next period comes; None once they were, or if they aren't."""
     cancel_requested_at: datetime | None = None
     cancel_effective_at: datetime | None = None
     resumed_at: datetime | None = None
     ended_at: datetime | None = None
+    awaits_server: bool = False
+    """Until its server is there nothing is charged; from then on all that has passed since the anchor."""
     created_at: datetime
     updated_at: datetime
 
     @property
     def live(self) -> bool:
         return self.status != "canceled"
-
-
-class SubscriptionItem(Entity, frozen=True, kw_only=True, gc=False):
-    """One provisioned thing in a subscription."""
-
-    table: ClassVar[str] = "subscription_items"
-    subscription_id: Id
-    service_type_id: Id | None = None
-    provisioning_status: Literal["pending", "active", "failed"]
-    hostname: str | None = None
-    service: Literal["controller", "manager"] | None = None
-    released_at: datetime | None = None
-    created_at: datetime
-    updated_at: datetime
-
-    @property
-    def live(self) -> bool:
-        return self.released_at is None
 
 
 class UsageRecord(Entity, frozen=True, kw_only=True, gc=False):

@@ -168,10 +168,12 @@ CREATE TABLE subscriptions (
     period_start timestamptz,
     period_end timestamptz,
     charged_through timestamptz,
+    remind_at timestamptz,
     cancel_requested_at timestamptz,
     cancel_effective_at timestamptz,
     resumed_at timestamptz,
     ended_at timestamptz,
+    awaits_server boolean NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
@@ -187,19 +189,78 @@ CREATE TABLE subscription_items (
     tenant_id text NOT NULL,
     id uuid NOT NULL,
     subscription_id uuid NOT NULL,
+    user_id uuid NOT NULL,
     service_type_id uuid,
     provisioning_status text NOT NULL CHECK (provisioning_status IN ('pending', 'active', 'failed')),
-    hostname text,
+    step text CHECK (step IN ('create', 'await_address', 'publish_name', 'remove')),
+    provider text NOT NULL,
+    server_type text NOT NULL,
+    location text NOT NULL,
+    image text,
     service text CHECK (service IN ('controller', 'manager')),
+    config_defaults jsonb NOT NULL,
+    sealed_secrets text,
+    ssh_public_key text NOT NULL,
+    host_public_key text NOT NULL,
+    auto_backorder boolean NOT NULL,
+    hostname text NOT NULL,
+    server_id text,
+    public_ip text,
+    failure text,
+    unwanted_since timestamptz,
+    stack_updated_at timestamptz,
     released_at timestamptz,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, subscription_id) REFERENCES subscriptions,
+    FOREIGN KEY (tenant_id, user_id) REFERENCES users,
     FOREIGN KEY (tenant_id, service_type_id) REFERENCES service_types
 );
 CREATE INDEX subscription_items_live ON subscription_items (tenant_id, id) WHERE released_at IS NULL;
 CREATE INDEX subscription_items_of_subscription ON subscription_items (tenant_id, subscription_id);
+CREATE UNIQUE INDEX subscription_items_hostname_once ON subscription_items (tenant_id, hostname)
+    WHERE released_at IS NULL;
+
+CREATE TABLE backorders (
+    tenant_id text NOT NULL,
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    service_type_id uuid NOT NULL,
+    plan_id uuid NOT NULL,
+    subscription_id uuid NOT NULL,
+    item_id uuid NOT NULL,
+    status text NOT NULL CHECK (status IN ('pending', 'retrying', 'fulfilled', 'cancelled', 'failed')),
+    failure_reason text,
+    provider_errors jsonb NOT NULL,
+    preferred_alternatives jsonb NOT NULL,
+    attempts bigint NOT NULL CHECK (attempts >= 0),
+    retry_at timestamptz,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, user_id) REFERENCES users,
+    FOREIGN KEY (tenant_id, service_type_id) REFERENCES service_types,
+    FOREIGN KEY (tenant_id, plan_id) REFERENCES service_plans,
+    FOREIGN KEY (tenant_id, subscription_id) REFERENCES subscriptions,
+    FOREIGN KEY (tenant_id, item_id) REFERENCES subscription_items
+);
+CREATE INDEX backorders_live ON backorders (tenant_id, id) WHERE status IN ('pending', 'retrying', 'failed');
+CREATE INDEX backorders_of_user ON backorders (tenant_id, user_id, created_at DESC, id DESC);
+
+-- servers with our label that no item pays for
+CREATE TABLE orphan_servers (
+    tenant_id text NOT NULL,
+    id uuid NOT NULL,
+    provider text NOT NULL,
+    server_id text NOT NULL,
+    name text NOT NULL,
+    label_id uuid NOT NULL,
+    found_at timestamptz NOT NULL,
+    gone_at timestamptz,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX orphan_servers_live ON orphan_servers (tenant_id, id) WHERE gone_at IS NULL;
 
 -- invoices: subscription_ids is an array, so that GIN finds an invoice under each of them
 
@@ -431,9 +492,9 @@ CREATE TABLE outbox (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX outbox_due ON outbox (tenant_id, due_at, id) WHERE failed_at IS NULL;
--- Documents go last, and a billing run leaves thousands: all else is found without passing over them.
+-- Documents and notices go last, and a billing run leaves thousands: all else is found without passing over them.
 CREATE INDEX outbox_due_before_documents ON outbox (tenant_id, due_at, id)
-    WHERE failed_at IS NULL AND kind <> 'RenderDocument';
+    WHERE failed_at IS NULL AND kind NOT IN ('RenderDocument', 'MailDocument', 'SendNotice');
 
 -- what a repeated Idempotency-Key is answered
 
