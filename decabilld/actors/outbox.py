@@ -1,8 +1,8 @@
 """Runs a tenant's effects: at least once, some at a time, again with growing pauses, from the database after a restart.
 
 Owns when an effect runs. What it does is its runner's; what its outcome means is decided by the actor like anything.
-Documents go last: a billing run leaves thousands, and neither the run nor somebody's checkout may wait for them; who
-asks for a document gets it at once anyway.
+Documents and notices go last: a billing run leaves thousands, and neither the run nor somebody's checkout may wait for
+them; who asks for a document gets it at once anyway.
 """
 
 import asyncio
@@ -22,11 +22,12 @@ from decabilld.domain.refusals import Refusal
 from decabilld.ids import new_id
 from decabilld.messages.commands import ConfirmEffectDone, GiveUpEffect
 from decabilld.messages.decision import Command
-from decabilld.messages.effects import AnyEffect, RenderDocument, decode_effect
+from decabilld.messages.effects import AnyEffect, MailDocument, RenderDocument, SendNotice, decode_effect
 from decabilld.tasks import spawn
 
-AT_A_TIME, DOCUMENTS_AT_A_TIME = 16, 4
-DOCUMENT = RenderDocument.__name__
+AT_A_TIME, LAST_AT_A_TIME = 16, 4
+LAST = tuple(kind.__name__ for kind in (RenderDocument, MailDocument, SendNotice))
+"""As the index `outbox_due_before_documents` names them."""
 HELD_BACK_SECONDS = 0.5
 EFFECT_SECONDS = 120.0
 PAUSE_SECONDS_MAX = 3_600
@@ -35,12 +36,12 @@ _log = structlog.get_logger("outbox")
 
 
 class Outbox:
-    """One tenant's effects, up to `AT_A_TIME` under way; documents only while the actor is at no long work."""
+    """One tenant's effects, up to `AT_A_TIME` under way; those of `LAST` only while the actor is at no long work."""
 
     def __init__(self, actor: TenantActor, store: TenantStore, runners: Runners, clock: Clock) -> None:
         self._actor, self._store, self._runners, self._clock = actor, store, runners, clock
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._documents: set[str] = set()
+        self._last: set[str] = set()
         self._wanted = asyncio.Event()
         self._stopping = False
 
@@ -76,33 +77,31 @@ class Outbox:
         if room <= 0 or self._actor.reason_down is not None:
             return IDLE_SECONDS
         now = self._clock()
-        rows = await self._store.due_effects(now, room, list(self._under_way), without=DOCUMENT)
+        rows = await self._store.due_effects(now, room, list(self._under_way), without=LAST)
         self._start(rows)
         if len(rows) == room:
             return IDLE_SECONDS
         held_back = self._actor.at_long_work
-        document_room = 0 if held_back else min(room - len(rows), DOCUMENTS_AT_A_TIME - len(self._documents))
-        if document_room > 0:
-            documents = await self._store.due_effects(now, document_room, list(self._under_way))
-            self._start(documents)
-            document_room -= len(documents)
+        room_for_last = 0 if held_back else min(room - len(rows), LAST_AT_A_TIME - len(self._last))
+        if room_for_last > 0:
+            last = await self._store.due_effects(now, room_for_last, list(self._under_way))
+            self._start(last)
+            room_for_last -= len(last)
         longest = HELD_BACK_SECONDS if held_back else IDLE_SECONDS
-        following = await self._store.next_effect_at(
-            list(self._under_way), without="" if document_room > 0 else DOCUMENT
-        )
+        following = await self._store.next_effect_at(list(self._under_way), without=() if room_for_last > 0 else LAST)
         return longest if following is None else min(max((following - now).total_seconds(), 0.05), longest)
 
     def _start(self, rows: list[OutboxRow]) -> None:
         for row in rows:
             task = spawn(self._run(row), name=f"effect {row.kind} {row.id}")
             self._under_way[row.id] = task
-            if row.kind == DOCUMENT:
-                self._documents.add(row.id)
+            if row.kind in LAST:
+                self._last.add(row.id)
             task.add_done_callback(lambda _, effect_id=row.id: self._finished(effect_id))  # type: ignore[misc]
 
     def _finished(self, effect_id: str) -> None:
         self._under_way.pop(effect_id, None)
-        self._documents.discard(effect_id)
+        self._last.discard(effect_id)
         self._wanted.set()
 
     async def _run(self, row: OutboxRow) -> None:

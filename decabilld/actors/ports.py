@@ -128,13 +128,13 @@ class TenantStore(Protocol):
         ...
 
     async def due_effects(
-        self, now: datetime, limit: int, under_way: Iterable[Id], *, without: str = ""
+        self, now: datetime, limit: int, under_way: Iterable[Id], *, without: tuple[str, ...] = ()
     ) -> list[OutboxRow]:
-        """Effects to run, the longest due first, without those under way or given up, or of the kind `without`."""
+        """Effects to run, the longest due first, without those under way or given up, or of the kinds `without`."""
         ...
 
-    async def next_effect_at(self, under_way: Iterable[Id], *, without: str = "") -> datetime | None:
-        """When the next effect is due that is neither under way nor `without`; None when there is none."""
+    async def next_effect_at(self, under_way: Iterable[Id], *, without: tuple[str, ...] = ()) -> datetime | None:
+        """When the next effect is due that is neither under way nor of a kind `without`; None when there is none."""
         ...
 
     async def close(self) -> None: ...

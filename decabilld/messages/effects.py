@@ -1,11 +1,11 @@
 """What a tenant's actor wants done outside. Rows of the outbox; `daemon.py` says who runs each."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar, Literal
 
 import msgspec
 
-from decabilld.domain.entities import Id
+from decabilld.domain.entities import Id, Interval
 from decabilld.messages.decision import Effect
 
 
@@ -47,7 +47,77 @@ class SendMail(Effect, frozen=True, kw_only=True):
     """Real time, never the test clock's."""
 
 
-AnyEffect = RenderDocument | OpenCheckout | SendMail
+class InvoiceFacts(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """What a letter says of an invoice. `amount_minor` is what was paid, or was not; calendar days are local."""
+
+    number: str
+    credit_note_number: str | None = None
+    currency: str
+    total_minor: int
+    balance_minor: int
+    amount_minor: int | None = None
+    due_date: date | None = None
+
+
+class SubscriptionFacts(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """What a letter says of a subscription. `price_minor` is net, of one whole interval.
+
+    `at` is when the next period begins, or when the subscription ends or has ended.
+    """
+
+    number: str
+    plan_name: str
+    price_minor: int
+    currency: str
+    interval: Interval
+    interval_count: int
+    at: datetime | None = None
+    hostname: str | None = None
+    address: str | None = None
+
+
+InvoiceLetter = Literal["invoice_issued", "invoice_voided", "payment_succeeded", "payment_failed", "invoice_overdue"]
+SubscriptionLetter = Literal[
+    "renewal_reminder",
+    "subscription_ordered",
+    "cancel_scheduled",
+    "subscription_ended",
+    "order_backordered",
+    "order_refused",
+    "server_ready",
+]
+
+
+class Notice(Effect, frozen=True, kw_only=True):
+    """Tell a customer what has happened, in facts as they were then; `id` makes the Message-ID.
+
+    Tried for four days and more, as long as mail servers do (RFC 5321, 4.5.4.1).
+    """
+
+    attempts_max: ClassVar[int] = 110
+    to: str
+    user_id: Id
+
+
+class SendNotice(Notice, frozen=True, kw_only=True):
+    """A notice without a document."""
+
+    template: InvoiceLetter | SubscriptionLetter
+    invoice_id: Id | None = None
+    subscription_id: Id | None = None
+    facts: InvoiceFacts | SubscriptionFacts
+
+
+class MailDocument(Notice, frozen=True, kw_only=True):
+    """Make the PDF of an invoice or of its credit note, keep it, and send it to the customer."""
+
+    template: Literal["invoice_issued", "invoice_voided"]
+    invoice_id: Id
+    document: Literal["invoice", "credit_note"]
+    facts: InvoiceFacts
+
+
+AnyEffect = RenderDocument | OpenCheckout | SendMail | SendNotice | MailDocument
 
 _decoder: msgspec.json.Decoder[AnyEffect] = msgspec.json.Decoder(AnyEffect)
 

@@ -42,7 +42,8 @@ _ANSWERS = select_json(
     "idempotency_answers JOIN json_to_recordset(%s::json) AS k(who text, key text) USING (who, key) "
     "WHERE tenant_id = %s AND expires_at > now()",
 )
-_OPEN_EFFECTS = "outbox WHERE tenant_id = %s AND failed_at IS NULL AND id <> ALL(%s::uuid[]) AND kind <> %s"
+_OPEN_EFFECTS = "outbox WHERE tenant_id = %s AND failed_at IS NULL AND id <> ALL(%s::uuid[]) AND kind NOT IN %s"
+_NO_KIND = ("",)
 _DUE_EFFECTS = select_json(OutboxRow, f"{_OPEN_EFFECTS} AND due_at <= %s ORDER BY due_at, id LIMIT %s")
 _NEXT_EFFECT_AT = f"SELECT min(due_at) FROM {_OPEN_EFFECTS}"  # noqa: S608
 
@@ -98,15 +99,15 @@ class PostgresTenantStore(TenantStore):
             raise Unavailable(str(error)) from error
 
     async def due_effects(
-        self, now: datetime, limit: int, under_way: Iterable[Id], *, without: str = ""
+        self, now: datetime, limit: int, under_way: Iterable[Id], *, without: tuple[str, ...] = ()
     ) -> list[OutboxRow]:
-        params = (self._tenant_id, list(under_way), without, now, limit)
+        params = (self._tenant_id, list(under_way), without or _NO_KIND, now, limit)
         async with unavailable():
             rows = await self._pool.fetch_value(_DUE_EFFECTS, params)
         return decoder(OutboxRow).decode(rows)
 
-    async def next_effect_at(self, under_way: Iterable[Id], *, without: str = "") -> datetime | None:
-        params = (self._tenant_id, list(under_way), without)
+    async def next_effect_at(self, under_way: Iterable[Id], *, without: tuple[str, ...] = ()) -> datetime | None:
+        params = (self._tenant_id, list(under_way), without or _NO_KIND)
         async with unavailable():
             found: datetime | None = await self._pool.fetch_value(_NEXT_EFFECT_AT, params)
         return found

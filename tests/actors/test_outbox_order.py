@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from decabilld.actors.actor import TenantActor
-from decabilld.actors.outbox import AT_A_TIME, DOCUMENTS_AT_A_TIME
+from decabilld.actors.outbox import AT_A_TIME, LAST_AT_A_TIME
 from decabilld.actors.ports import Runners
 from decabilld.domain.entities import Invoice
 from decabilld.messages.commands import ConfirmCheckoutOpened, ConfirmEffectDone, InitiatePayment
@@ -45,12 +45,12 @@ async def test_a_checkout_is_opened_while_documents_wait(stage: Stage) -> None:
     actor = await stage.actor(runners=outside.runners)
     await subscribed(actor, *(f"customer-{number}" for number in range(AT_A_TIME + 4)), days=2)
     await days_pass(actor, 40)
-    await stage.until(lambda: outside.asked == DOCUMENTS_AT_A_TIME)
+    await stage.until(lambda: outside.asked == LAST_AT_A_TIME)
     assert await stage.value("SELECT count(*) FROM outbox") > AT_A_TIME
     invoice = next(iter(actor.published().all(Invoice).values()))
     attempt = await tell(actor, InitiatePayment(user_id=invoice.user_id, invoice_id=invoice.id), timeout_seconds=3)
     assert attempt.checkout_url == "https://pay"
-    assert outside.asked == DOCUMENTS_AT_A_TIME
+    assert outside.asked == LAST_AT_A_TIME
 
 
 async def test_documents_wait_for_the_end_of_long_work_and_are_then_all_made(stage: Stage) -> None:
