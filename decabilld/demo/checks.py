@@ -57,7 +57,7 @@ def _positions(tenant: Tenant) -> str:
         number = invoice["invoiceNumber"]
         detail = tenant.admin.get(f"/admin/billing/invoices/{invoice['id']}")
         facts = next(
-            entry["context"] for entry in tenant.audit_log(invoice["id"]) if entry["process"] == "invoice.issued"
+            entry["context"] for entry in tenant.audit_log(invoice["id"]) if entry["process"] == "invoice.issue"
         )
         claimed += facts["positions"]
         lines = detail["lineItems"]

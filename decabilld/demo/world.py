@@ -103,12 +103,12 @@ class Tenant:
             self._told.add(entry["id"])
             due = date.fromisoformat(invoice["dueDate"])
             when, facts = instant(entry["createdAt"]), entry["context"]
-            if entry["process"] == "invoice.issued":
+            if entry["process"] == "invoice.issue":
                 lines = len(facts["positions"])
                 what = f"gets {number}, {lines} line{'s' * (lines > 1)}, due {day(due)}"
                 amounts = tuple(CENT * facts[f"{part}_minor"] for part in ("net", "tax", "gross"))
                 found.append(News(when, self.name, customer.name, what, "issued", amounts))
-            elif entry["process"] == "invoice.became_overdue":
+            elif entry["process"] == "invoice.overdue":
                 found.append(News(when, self.name, customer.name, f"is late with {number}: overdue", "warning"))
         return found
 

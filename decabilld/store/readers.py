@@ -50,7 +50,13 @@ SELECT coalesce(json_object_agg(id, number), '{}')::text
 FROM subscriptions WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s::uuid[])"""
 _WITH_A_LINE_OF = f"""invoices WHERE tenant_id = %(tenant)s AND subscription_ids @> ARRAY[%(subscription)s]::uuid[]
     AND status <> 'draft' {_NEWEST_FIRST}"""
-_OF_INVOICE = "journal WHERE tenant_id = %(tenant)s AND invoice_id = %(invoice)s"
+_OF_INVOICE = """journal WHERE tenant_id = %(tenant)s AND seq IN (
+    SELECT seq FROM journal WHERE tenant_id = %(tenant)s AND invoice_id = %(invoice)s
+    UNION
+    SELECT run.seq FROM journal issued JOIN journal run ON run.tenant_id = issued.tenant_id
+    AND run.entity_id = (issued.data ->> 'run_id')::uuid AND run.kind IN ('billing_run.queued', 'billing_run.started')
+    WHERE issued.tenant_id = %(tenant)s AND issued.invoice_id = %(invoice)s AND issued.kind = 'invoice.issued'
+)"""
 
 # A union, not conditions joined by OR: users and subscriptions are searched once, not for every invoice.
 _MATCHES = """id IN (
@@ -195,7 +201,10 @@ class Readers:
     async def journal_of_invoice(
         self, tenant_id: str, invoice_id: Id, *, limit: int, offset: int
     ) -> tuple[list[JournalRow], int]:
-        """A page of the entries about an invoice, the newest first, and how many there are."""
+        """A page of the entries about an invoice, the newest first, and how many there are.
+
+        The beginning of the run that issued it is one of them: that is where it is said who asked for it.
+        """
         about = {"tenant": tenant_id, "invoice": invoice_id}
         total = await self._value(f"SELECT count(*) FROM {_OF_INVOICE}", **about)  # noqa: S608
         page = f"{_OF_INVOICE} ORDER BY seq DESC LIMIT %(limit)s OFFSET %(offset)s"

@@ -212,14 +212,15 @@ async def test_items_are_shown(shop: Shop) -> None:
     subscription = await shop.made("/api/subscriptions", {"planId": plan["id"]}, shop.customer)
     actor, now = shop.edge.deps.tenants.actor("default"), shop.edge.clock()
     item = SubscriptionItem(
-        id=NOBODYS, subscription_id=subscription["id"], provisioning_status="active", service="manager",
-        created_at=now, updated_at=now,
+        id=NOBODYS, subscription_id=subscription["id"], user_id=subscription["userId"], provisioning_status="active",
+        service="manager", provider="hetzner", server_type="cx22", location="fsn1", hostname="calm-heron-x2345",
+        ssh_public_key="", host_public_key="", created_at=now, updated_at=now,
     )  # fmt: skip
-    actor._state = actor.published().with_changes([item])  # nothing provisions yet
+    actor._state = actor.published().with_changes([item])  # stories order real ones
     _, items = await shop.get(f"/api/subscriptions/{subscription['id']}/items")
     assert items == [
         {"id": NOBODYS, "subscriptionId": subscription["id"], "serviceTypeId": None, "provisioningStatus": "active",
-         "hostname": None, "service": "manager"}
+         "hostname": "calm-heron-x2345", "service": "manager"}
     ]  # fmt: skip
 
 
@@ -338,7 +339,7 @@ async def _check_admins_view(shop: Shop, subscription: Any) -> None:
         assert pdf == b"%PDF of credit_note INV-2027-00001"
     _, logs = await shop.get(f"{path}/audit-logs?limit=3", shop.admin)
     assert [entry["process"] for entry in logs["items"]] == [
-        "invoice.voided", "invoice.marked_unpaid", "invoice.marked_paid",
+        "invoice.void", "invoice.mark_unpaid", "invoice.mark_paid",
     ]  # fmt: skip
     assert logs["items"][2]["context"]["reason"] == "by bank transfer"
     assert logs["total"] > 3

@@ -174,7 +174,7 @@ async def test_a_void_invoice_keeps_its_number_and_its_buyer(admin: Admin) -> No
     assert len(second.lines) == 1  # what was voided isn't billed again
     assert await anna.get(f"/invoices/ref/{invoice_id}/void-document/pdf")
     kinds = [log["process"] for log in (await admin.get(f"/admin/billing/invoices/{invoice_id}/audit-logs"))["items"]]
-    assert kinds == ["invoice.voided", "invoice.issued"]
+    assert kinds == ["invoice.void", "invoice.issue", "invoice.billing_run"]
 
 
 async def test_a_paid_invoice_cannot_be_voided(admin: Admin) -> None:
@@ -207,8 +207,8 @@ async def test_marked_unpaid_before_the_due_date_it_is_issued_and_becomes_overdu
     assert (await anna.invoice(invoice_id))["status"] == "overdue"
     logs = (await admin.get(f"/admin/billing/invoices/{invoice_id}/audit-logs"))["items"]
     assert [(log["process"], log["context"].get("reason"), log["context"]["who"]) for log in logs[1:3]] == [
-        ("invoice.marked_unpaid", "false note", f"user:{admin.id}"),
-        ("invoice.marked_paid", "cash", f"user:{admin.id}"),
+        ("invoice.mark_unpaid", "false note", f"user:{admin.id}"),
+        ("invoice.mark_paid", "cash", f"user:{admin.id}"),
     ]
 
 

@@ -54,7 +54,7 @@ async def test_hours_of_work_are_billed_by_hand(admin: Admin) -> None:
     await admin.move_to("2024-04-04 00:00")
     assert (await anna.invoice(draft["id"]))["status"] == "overdue"
     logs = (await admin.get(f"/admin/billing/invoices/{draft['id']}/audit-logs"))["items"]
-    assert [log["process"] for log in logs][-2:] == ["invoice.issued", "invoice.created"]
+    assert [log["process"] for log in logs][-2:] == ["invoice.issue", "invoice.create"]
 
 
 async def test_a_draft_is_changed_and_thrown_away_but_an_invoice_is_not(admin: Admin) -> None:

@@ -118,7 +118,7 @@ def continue_run(
     state: TenantState, run: BillingRun, customers: list[Id], faulty: frozenset[Id], context: Context
 ) -> Decision:
     """Invoice these customers; with none left the run is done. `faulty` ones failed by a bug and are only noted."""
-    billing = Billing(state, context)
+    billing = Billing(state, context, run_id=run.id)
     errors: list[RunError] = []
     for user_id in customers:
         try:
@@ -148,10 +148,10 @@ def continue_run(
 
 
 class Billing:
-    """Invoices made within one decision."""
+    """Invoices made within one decision, by a run if it is one that makes them."""
 
-    def __init__(self, state: TenantState, context: Context) -> None:
-        self._state, self._context = state, context
+    def __init__(self, state: TenantState, context: Context, *, run_id: Id | None = None) -> None:
+        self._state, self._context, self._run_id = state, context, run_id
         self._numbers = Numbers(state)
         self._written: list[Entity] = []
         self.entries: list[Entry] = []
@@ -221,12 +221,12 @@ class Billing:
         now = self._context.now
         self._written.append(invoice)
         self._written += [replace(position, invoice_id=invoice.id, closed_at=now) for position in positions]
-        self.entries.append(issued_entry(invoice))
+        self.entries.append(issued_entry(invoice, self._run_id))
         self.effects.append(RenderDocument(id=self._context.new_id(), invoice_id=invoice.id, document="invoice"))
         self.invoice_count += 1
 
 
-def issued_entry(invoice: Invoice) -> Entry:
+def issued_entry(invoice: Invoice, run_id: Id | None = None) -> Entry:
     """What the journal says of an invoice at issue: its sums, and the positions that it was made of."""
     return Entry(
         kind="invoice.issued",
@@ -238,6 +238,7 @@ def issued_entry(invoice: Invoice) -> Entry:
         data={
             "number": invoice.number,
             "origin": invoice.origin,
+            "run_id": run_id,
             "currency": invoice.currency,
             "net_minor": invoice.subtotal_net_minor,
             "tax_minor": invoice.tax_total_minor,

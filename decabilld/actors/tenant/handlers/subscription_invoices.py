@@ -1,7 +1,5 @@
 """An invoice of one subscription on demand: what has elapsed of it, and all that waits to be billed of it."""
 
-from msgspec.structs import replace
-
 from decabilld.actors.tenant.handlers.accrual import charge_elapsed
 from decabilld.actors.tenant.handlers.billing import Billing
 from decabilld.actors.tenant.indexes import POSITIONS_OF_SUBSCRIPTION
@@ -10,7 +8,7 @@ from decabilld.domain.entities import Subscription
 from decabilld.domain.money import to_decimal
 from decabilld.domain.refusals import Invalid, NotFound
 from decabilld.messages.commands import InvoiceSubscription
-from decabilld.messages.decision import Context, Decision
+from decabilld.messages.decision import Context, Decision, Entry
 
 
 def invoice_subscription(state: TenantState, command: InvoiceSubscription, context: Context) -> Decision:
@@ -31,13 +29,17 @@ def invoice_subscription(state: TenantState, command: InvoiceSubscription, conte
     if issued is None:
         least = to_decimal(context.policy.min_checkout_minor, subscription.terms.currency)
         raise Invalid(f"What is to bill of subscription {subscription.number} is less than {least}; it waits")
-    entries = [
-        replace(entry, data={**entry.data, "description": command.description}) if command.description else entry
-        for entry in billing.entries
-    ]
+    created = Entry(
+        kind="invoice.created",
+        message=f"Subscription {subscription.number} billed on demand",
+        entity=issued,
+        user_id=issued.user_id,
+        invoice_id=issued.id,
+        data={"subscription_id": subscription.id, "description": command.description},
+    )
     return Decision(
         reply=issued,
         changes=(*charged.changes, *billing.changes),
-        entries=(*charged.entries, *entries),
+        entries=(*charged.entries, created, *billing.entries),
         effects=tuple(billing.effects),
     )
