@@ -467,6 +467,8 @@ CREATE TABLE journal (
     PRIMARY KEY (tenant_id, seq)
 );
 CREATE INDEX journal_of_invoice ON journal (tenant_id, invoice_id, seq) WHERE invoice_id IS NOT NULL;
+CREATE INDEX journal_of_run ON journal (tenant_id, entity_id)
+    WHERE kind IN ('billing_run.queued', 'billing_run.started');
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
