@@ -16,7 +16,7 @@ from msgspec.structs import fields
 from decabilld.domain import entities
 from decabilld.domain.entities import Entity
 
-TEXT_IDS = frozenset({"event_id", "session_id", "stripe_customer_id", "vat_id"})
+TEXT_IDS = frozenset({"event_id", "server_id", "session_id", "stripe_customer_id", "vat_id"})
 """Fields that are called ids but are other people's: text, whatever it looks like."""
 
 _SQL_TYPES: dict[object, str] = {

@@ -12,11 +12,13 @@ from uuid import UUID
 import msgspec
 
 from decabilld.domain.entities import (
+    Backorder,
     BillingRun,
     Entity,
     Id,
     Invoice,
     OneTimeCode,
+    OrphanServer,
     Payment,
     PaymentAttempt,
     Position,
@@ -44,6 +46,8 @@ LIVE: dict[type[Entity], str] = {
     ServicePlan: "deleted_at IS NULL",
     Subscription: "status <> 'canceled'",
     SubscriptionItem: "released_at IS NULL",
+    Backorder: "status IN ('pending', 'retrying', 'failed')",
+    OrphanServer: "gone_at IS NULL",
     UsageRecord: "position_id IS NULL",
     Position: "closed_at IS NULL",
     Invoice: "status NOT IN ('paid', 'void')",

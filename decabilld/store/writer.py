@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from decabilld.actors.ports import Batch, OutboxRow, StoredAnswer
 from decabilld.domain.entities import (
+    Backorder,
     BillingRun,
     CustomerProfile,
     Entity,
@@ -20,6 +21,7 @@ from decabilld.domain.entities import (
     LinkedSubject,
     NumberRange,
     OneTimeCode,
+    OrphanServer,
     Payment,
     PaymentAttempt,
     Position,
@@ -49,6 +51,8 @@ WRITE_ORDER: tuple[type[Entity], ...] = (
     ServicePlan,
     Subscription,
     SubscriptionItem,
+    Backorder,
+    OrphanServer,
     Invoice,
     Position,
     UsageRecord,

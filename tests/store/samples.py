@@ -88,8 +88,32 @@ def subscription(of: e.User, to: e.ServicePlan, **fields: Any) -> e.Subscription
 def item(of: e.Subscription, **fields: Any) -> e.SubscriptionItem:
     return e.SubscriptionItem(
         **{
-            "id": new_id(), "subscription_id": of.id, "provisioning_status": "active", "hostname": "a",
-            "service": "manager", "created_at": NOW, "updated_at": NOW, **fields,
+            "id": new_id(), "subscription_id": of.id, "user_id": of.user_id, "provisioning_status": "active",
+            "provider": "hetzner", "server_type": "cx22", "location": "fsn1", "image": "debian-13",
+            "service": "manager", "config_defaults": {"smtp": {"host": "a"}}, "sealed_secrets": "v1:…",
+            "ssh_public_key": "ssh-ed25519 A", "host_public_key": "ssh-ed25519 B", "hostname": f"calm-heron-{new_id()}",
+            "server_id": "4711", "public_ip": "203.0.113.7", "step": "publish_name", "created_at": NOW,
+            "updated_at": NOW, **fields,
+        }
+    )  # fmt: skip
+
+
+def backorder(of: e.SubscriptionItem, plan_id: e.Id, service_type_id: e.Id, **fields: Any) -> e.Backorder:
+    return e.Backorder(
+        **{
+            "id": new_id(), "user_id": of.user_id, "service_type_id": service_type_id, "plan_id": plan_id,
+            "subscription_id": of.subscription_id, "item_id": of.id, "status": "pending", "failure_reason": "sold out",
+            "provider_errors": {"hetzner": "sold out"}, "preferred_alternatives": {"regions": ["nbg1"]},
+            "attempts": 2, "retry_at": NOW, "created_at": NOW, "updated_at": NOW, **fields,
+        }
+    )  # fmt: skip
+
+
+def orphan(**fields: Any) -> e.OrphanServer:
+    return e.OrphanServer(
+        **{
+            "id": new_id(), "provider": "hetzner", "server_id": "4712", "name": "calm-heron-x2345", "label_id": new_id(),
+            "found_at": NOW, **fields,
         }
     )  # fmt: skip
 
@@ -184,9 +208,10 @@ def one_of_each() -> list[e.Entity]:
     bought = subscription(buyer, terms)
     bill = invoice(bought)
     charge = position(bought, invoice_id=bill.id, closed_at=NOW)
+    server = item(bought, service_type_id=kind.id)
     entities: list[e.Entity] = [
         buyer, code(buyer), revoked(buyer), linked(buyer), profile(buyer), kind, terms, bought,
-        item(bought, service_type_id=kind.id), bill, charge,
+        server, backorder(server, terms.id, kind.id), orphan(), bill, charge,
         usage(bought, position_id=charge.id), attempt(bill), payment(bill), webhook_event(),
         e.NumberRange(id=new_id(), series="INV-2026", last=1), billing_run(),
         e.Timetable(id=new_id(), billing_date_done=date(2026, 3, 28), zone="Europe/Berlin", test_clock=NOW),

@@ -104,6 +104,8 @@ LIVES: list[tuple[type[e.Entity], dict[str, list[Any]]]] = [
     (e.ServicePlan, {"deleted_at": [None, s.NOW]}),
     (e.Subscription, {"status": list(e.SubscriptionStatus.__args__)}),
     (e.SubscriptionItem, {"released_at": [None, s.NOW]}),
+    (e.Backorder, {"status": list(e.BackorderStatus.__args__)}),
+    (e.OrphanServer, {"gone_at": [None, s.NOW]}),
     (e.UsageRecord, {"position_id": [None, "of the position"]}),
     (e.Position, {"closed_at": [None, s.NOW]}),
     (e.Invoice, {"status": list(e.InvoiceStatus.__args__)}),
@@ -134,7 +136,11 @@ def every_life() -> list[e.Entity]:
     made += [s.user(deleted_at=s.NOW)] + [s.revoked(buyer, forgotten=forgotten) for forgotten in (False, True)]
     made += [s.service_type(deleted_at=at) for at in (None, s.NOW)] + [s.plan(deleted_at=s.NOW)]
     made += [s.subscription(buyer, plan, status=status) for status in e.SubscriptionStatus.__args__]
-    made += [s.item(home, released_at=at) for at in (None, s.NOW)]
+    waiting = s.item(home)
+    made += [waiting, s.item(home, released_at=s.NOW)]
+    kind = s.service_type()
+    made += [kind, *(s.backorder(waiting, plan.id, kind.id, status=status) for status in e.BackorderStatus.__args__)]
+    made += [s.orphan(gone_at=at) for at in (None, s.NOW)]
     made += [s.usage(home, position_id=position) for position in (None, charge.id)]
     made += [s.position(home, source="x", closed_at=s.NOW), s.invoice(home, **s.DRAFT), s.invoice(home, **s.PAID)]
     made += [s.invoice(home, status=status) for status in ("partially_paid", "overdue")]

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from decabilld.domain.entities import (
+    Backorder,
     CustomerProfile,
     Entity,
     Invoice,
@@ -41,7 +42,8 @@ def subscription_due(subscription: Subscription) -> datetime | None:
     """When a subscription next needs a decision: its period's end or its own, whichever is first."""
     if not subscription.live:
         return None
-    end, period_end = subscription.cancel_effective_at, subscription.period_end
+    end = subscription.cancel_effective_at
+    period_end = None if subscription.awaits_server else subscription.period_end
     if end is not None and period_end is not None:
         return min(end, period_end)
     return end or period_end
@@ -50,6 +52,11 @@ def subscription_due(subscription: Subscription) -> datetime | None:
 def invoice_due(invoice: Invoice) -> datetime | None:
     """When an invoice of which nothing is paid becomes overdue; None for any other."""
     return invoice.overdue_from if invoice.status == "issued" else None
+
+
+def backorder_due(backorder: Backorder) -> datetime | None:
+    """When a backorder is next tried by itself; None if it isn't."""
+    return backorder.retry_at if backorder.status == "pending" else None
 
 
 def _hour(instant: datetime | None) -> int | None:
@@ -66,6 +73,10 @@ SUBSCRIPTIONS_OF_USER = Index("subscriptions_of_user", Subscription, lambda subs
 SUBSCRIPTIONS_OF_PLAN = Index("subscriptions_of_plan", Subscription, lambda subscription: subscription.plan_id)
 SUBSCRIPTIONS_DUE = Index("subscriptions_due", Subscription, lambda s: _hour(subscription_due(s)))
 ITEMS_OF_SUBSCRIPTION = Index("items_of_subscription", SubscriptionItem, lambda item: item.subscription_id)
+ITEM_BY_HOSTNAME = Index("item_by_hostname", SubscriptionItem, lambda item: item.hostname)
+BACKORDERS_OF_USER = Index("backorders_of_user", Backorder, lambda backorder: backorder.user_id)
+BACKORDER_OF_ITEM = Index("backorder_of_item", Backorder, lambda backorder: backorder.item_id)
+BACKORDERS_DUE = Index("backorders_due", Backorder, lambda backorder: _hour(backorder_due(backorder)))
 USAGE_OF_SUBSCRIPTION = Index("usage_of_subscription", UsageRecord, lambda record: record.subscription_id)
 POSITIONS_OF_USER = Index("positions_of_user", Position, lambda position: position.user_id)
 POSITIONS_OF_SUBSCRIPTION = Index("positions_of_subscription", Position, lambda position: position.subscription_id)

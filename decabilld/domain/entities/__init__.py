@@ -8,6 +8,7 @@ entity says whose it is. Ids are canonical lower-case UUID text. Instants are aw
 
 from decabilld.domain.entities.base import (
     AttemptStatus,
+    BackorderStatus,
     CodePurpose,
     CustomerType,
     Entity,
@@ -26,10 +27,13 @@ from decabilld.domain.entities.catalog import OrderingHighlight, PlanTerms, Serv
 from decabilld.domain.entities.identity import CustomerProfile, LinkedSubject, OneTimeCode, RevokedToken, User
 from decabilld.domain.entities.invoices import Invoice, InvoiceLine, Party, TaxGroup
 from decabilld.domain.entities.payments import Payment, PaymentAttempt, WebhookEvent
-from decabilld.domain.entities.subscriptions import Position, Subscription, SubscriptionItem, UsageRecord
+from decabilld.domain.entities.provisioning import Backorder, OrphanServer, ServerStep, SubscriptionItem
+from decabilld.domain.entities.subscriptions import Position, Subscription, UsageRecord
 
 __all__ = [
     "AttemptStatus",
+    "Backorder",
+    "BackorderStatus",
     "BillingRun",
     "CodePurpose",
     "CustomerProfile",
@@ -44,6 +48,7 @@ __all__ = [
     "NumberRange",
     "OneTimeCode",
     "OrderingHighlight",
+    "OrphanServer",
     "Party",
     "Payment",
     "PaymentAttempt",
@@ -54,6 +59,7 @@ __all__ = [
     "Role",
     "RunError",
     "RunStatus",
+    "ServerStep",
     "ServicePlan",
     "ServiceType",
     "Subscription",

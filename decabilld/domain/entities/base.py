@@ -14,6 +14,7 @@ SubscriptionStatus = Literal["active", "pending_backorder", "pending_cancel", "c
 InvoiceStatus = Literal["draft", "issued", "partially_paid", "paid", "overdue", "void"]
 PositionKind = Literal["period", "advance", "usage"]
 RunStatus = Literal["queued", "running", "done"]
+BackorderStatus = Literal["pending", "retrying", "fulfilled", "cancelled", "failed"]
 AttemptStatus = Literal["opening", "open", "paid", "expired", "failed"]
 
 
