@@ -30,7 +30,6 @@ LAST = tuple(kind.__name__ for kind in (RenderDocument, MailDocument, SendNotice
 """As the index `outbox_due_before_documents` names them."""
 HELD_BACK_SECONDS = 0.5
 EFFECT_SECONDS = 120.0
-PAUSE_SECONDS_MAX = 3_600
 IDLE_SECONDS = 30.0
 _log = structlog.get_logger("outbox")
 
@@ -128,7 +127,7 @@ class Outbox:
         if attempts >= effect.attempts_max:
             await self._report(row, *_given_up(row, reason, self._clock()))
             return
-        pause = min(2.0**attempts, PAUSE_SECONDS_MAX) * random.uniform(0.8, 1.2)  # noqa: S311 (jitter, not a secret)
+        pause = min(2.0 ** min(attempts, 30), effect.pause_seconds_max) * random.uniform(0.8, 1.2)  # noqa: S311 (jitter, not a secret)
         due_at = self._clock() + timedelta(seconds=pause)
         again = replace(row, attempts=attempts, last_error=reason, due_at=due_at)
         await self._report(row, ConfirmEffectDone(), Postponed(again))

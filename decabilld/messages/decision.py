@@ -31,6 +31,8 @@ class Effect(Struct, frozen=True, kw_only=True, tag=True):
     """Something to do outside after the commit, at least once. `id` names the outbox row and is the idempotency key."""
 
     attempts_max: ClassVar[int] = 20
+    pause_seconds_max: ClassVar[float] = 3_600.0
+    """The longest pause between two attempts; the first is two seconds, each further one twice as long."""
     id: Id
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from decabilld.domain.entities import Id, Interval
 from decabilld.messages.decision import Effect
+from decabilld.messages.server_effects import AwaitAddress, CreateServer, PublishName, RemoveServer, SwitchServer
 
 
 class RenderDocument(Effect, frozen=True, kw_only=True):
@@ -117,7 +118,8 @@ class MailDocument(Notice, frozen=True, kw_only=True):
     facts: InvoiceFacts
 
 
-AnyEffect = RenderDocument | OpenCheckout | SendMail | SendNotice | MailDocument
+AnyServerEffect = CreateServer | AwaitAddress | PublishName | RemoveServer | SwitchServer
+AnyEffect = RenderDocument | OpenCheckout | SendMail | SendNotice | MailDocument | AnyServerEffect
 
 _decoder: msgspec.json.Decoder[AnyEffect] = msgspec.json.Decoder(AnyEffect)
 
