@@ -4,6 +4,7 @@ A provider that is installed as a package reads variables of its own: `Settings.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from decabilld.settings import parsing
 from decabilld.settings.variable import HOUR_MS, variable
@@ -25,6 +26,10 @@ class ProviderSettings:
     digitalocean_api_base: str = variable(
         "DIGITALOCEAN_API_BASE", "https://api.digitalocean.com/v2", "Where DigitalOcean answers", parsing.address
     )
+    digitalocean_usd_eur_rate: Decimal | None = variable(
+        "DIGITALOCEAN_USD_EUR_RATE", None, "Euros for one US dollar, to show DigitalOcean's prices in euros; unset: its "
+        "server types show none", parsing.decimal(100),
+    )  # fmt: skip
     cloudflare_api_token: str | None = variable(
         "CLOUDFLARE_API_TOKEN", None, "Cloudflare: a token that may edit the zone's DNS; unset: no names are published",
         secret=True,
