@@ -21,6 +21,10 @@ class ProviderAway(Exception):
     """No answer, too slow, rate-limited or a 5xx, also after the client's own tries: later it may work."""
 
 
+class OverBudget(ProviderAway):
+    """Not even asked: the requests that the provider allows are short, and this one can wait."""
+
+
 class CapacityGone(Exception):
     """There is no room now for what was ordered (sold out, not in that region, account limit). A backorder may wait."""
 

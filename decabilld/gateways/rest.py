@@ -7,7 +7,7 @@ are its callers', and so is what an error's body means, by the `ReadError` that 
 import asyncio
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -79,6 +79,8 @@ class Rest:
     ) -> None:
         self.name, self.base, self.read_error = name, base.rstrip("/"), read_error
         self.call_seconds, self.first_pause_seconds = call_seconds, first_pause_seconds
+        self.before_try: Callable[[], Awaitable[None]] | None = None
+        """Waits, or raises ProviderAway, where requests are short."""
         self.rate_limit: RateLimit | None = None
         self.quiet_until = 0.0
         """The loop's time until which the API wants to hear nothing (429 with Retry-After)."""
@@ -145,6 +147,8 @@ class Calls:
         tries = 0
         while True:
             await self._keep_quiet()
+            if self._rest.before_try is not None:
+                await self._rest.before_try()
             tries += 1
             try:
                 return await _once(self._rest, method, path, query, content)
