@@ -7,7 +7,10 @@ from decabilld.domain.entities.base import AttemptStatus, Entity, Id
 
 
 class PaymentAttempt(Entity, frozen=True, kw_only=True, gc=False):
-    """One Stripe Checkout session; its id is the idempotency key at Stripe."""
+    """One Stripe Checkout session; its id is the idempotency key at Stripe.
+
+    `opening` while no session is known; `processing` when the customer has gone through with it and the bank hasn't.
+    """
 
     table: ClassVar[str] = "payment_attempts"
     invoice_id: Id
@@ -18,7 +21,8 @@ class PaymentAttempt(Entity, frozen=True, kw_only=True, gc=False):
     session_id: str | None = None
     checkout_url: str | None = None
     customer_email: str | None = None
-    """As first told to the processor: asked again, an attempt must be asked for in the same words."""
+    stripe_customer_id: str | None = None
+    """Both as first told to the processor: asked again, an attempt must be asked for in the same words."""
     expires_at: datetime | None = None
     failure: str | None = None
     created_at: datetime
@@ -26,7 +30,7 @@ class PaymentAttempt(Entity, frozen=True, kw_only=True, gc=False):
 
     @property
     def live(self) -> bool:
-        return self.status in ("opening", "open")
+        return self.status in ("opening", "open", "processing")
 
 
 class Payment(Entity, frozen=True, kw_only=True, gc=False):

@@ -365,10 +365,11 @@ CREATE TABLE payment_attempts (
     user_id uuid NOT NULL,
     amount_minor bigint NOT NULL CHECK (amount_minor > 0),
     currency char(3) NOT NULL,
-    status text NOT NULL CHECK (status IN ('opening', 'open', 'paid', 'expired', 'failed')),
+    status text NOT NULL CHECK (status IN ('opening', 'open', 'processing', 'paid', 'expired', 'failed')),
     session_id text,
     checkout_url text,
     customer_email text,
+    stripe_customer_id text,
     expires_at timestamptz,
     failure text,
     created_at timestamptz NOT NULL,
@@ -376,7 +377,7 @@ CREATE TABLE payment_attempts (
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, invoice_id) REFERENCES invoices
 );
-CREATE INDEX payment_attempts_live ON payment_attempts (tenant_id, id) WHERE status IN ('opening', 'open');
+CREATE INDEX payment_attempts_live ON payment_attempts (tenant_id, id) WHERE status IN ('opening', 'open', 'processing');
 
 CREATE TABLE payments (
     tenant_id text NOT NULL,
@@ -393,6 +394,7 @@ CREATE TABLE payments (
     FOREIGN KEY (tenant_id, invoice_id) REFERENCES invoices
 );
 CREATE INDEX payments_of_invoice ON payments (tenant_id, invoice_id, received_at);
+CREATE INDEX payments_of_reference ON payments (tenant_id, reference) WHERE reference IS NOT NULL;
 
 -- what isn't ours is recorded, too: invoice_id may name an unknown invoice
 CREATE TABLE webhook_events (
