@@ -1,9 +1,7 @@
 """The command line: starts the daemon, and looks at or checks what it has, also beside a running one."""
 
-import asyncio
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,11 @@ import click
 from decabilld import logs
 from decabilld.billing_setup import policy_of
 from decabilld.cli_accounts import create_admin, import_users
+from decabilld.cli_database import on_database
 from decabilld.cli_keys import rotate_key
+from decabilld.cli_operations import backup, export_tenant, import_tenant, restore
 from decabilld.cli_options import EXIT_FAULT, env_file_option, json_option, with_settings
-from decabilld.settings import Settings, variables
+from decabilld.settings import variables
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -174,7 +174,23 @@ def openapi(*, as_json: bool) -> None:
     from decabilld.http.openapi import as_yaml, openapi_document
 
     document = openapi_document(all_operations())
-    click.echo(json.dumps(document, indent=2) if as_json else as_yaml(document).decode())
+    click.echo(json.dumps(document, indent=2) if as_json else as_yaml(document), nl=as_json)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of YAML.")
+def asyncapi(*, as_json: bool) -> None:
+    """Print the AsyncAPI document of the socket site.
+
+    \b
+    Example:
+      decabilld asyncapi > asyncapi.yaml
+    """
+    from decabilld.http.openapi import as_yaml
+    from decabilld.realtime.asyncapi import asyncapi_document
+
+    document = asyncapi_document()
+    click.echo(json.dumps(document, indent=2) if as_json else as_yaml(document), nl=as_json)
 
 
 @main.command()
@@ -197,44 +213,11 @@ def demo(out: Path) -> None:
     sys.exit(show(out))
 
 
-def on_database(settings: Settings, work: Callable[[Any], Any]) -> Any:
-    """The result of `work(connection)` on the daemon's database: a running one, else started for as long as needed."""
-    from decabilld.store.embedded import EmbeddedPostgres, read_dsn
-    from decabilld.store.errors import DatabaseError, PostgresFailed
-    from decabilld.store.pool import connect
-
-    async def connected(dsn: str) -> Any:
-        connection = await connect(dsn, statement_timeout_ms=600_000)
-        try:
-            return await work(connection)
-        finally:
-            await connection.close()
-
-    async def run() -> Any:
-        home = settings.data_path
-        dsn = settings.external_dsn or read_dsn(home)
-        if dsn is not None:
-            return await connected(dsn)
-        if not (home / "postgres").exists():
-            raise PostgresFailed(f"there is no database in {home}; DECABILLD_DATA_DIR or DB_HOST says where it is")
-        postgres = EmbeddedPostgres(home, max_connections=20)
-        await postgres.start()
-        try:
-            return await connected(postgres.dsn)
-        finally:
-            await postgres.stop()
-
-    logs.configure("warning", "text")
-    try:
-        return asyncio.run(run())
-    except (DatabaseError, PostgresFailed) as error:
-        click.echo(f"decabilld: {error}", err=True)
-        sys.exit(EXIT_FAULT)
-
-
 main.add_command(create_admin)
 main.add_command(import_users)
 main.add_command(rotate_key)
+for command in (backup, restore, export_tenant, import_tenant):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -39,6 +39,13 @@ def keyring(settings: Settings) -> Keyring:
     return Keyring(encryption_key(settings), earlier)
 
 
+def key_ids(settings: Settings) -> frozenset[str]:
+    """Ids of the keys that would open something now. Unlike `keyring` it makes none. Raises SettingsError."""
+    kept = [settings.encryption_key or _read(settings.data_path / KEPT_KEY)]
+    kept += [settings.encryption_key_previous or _read(settings.data_path / KEPT_PREVIOUS_KEY)]
+    return frozenset(Keyring(_key("ENCRYPTION_KEY", key)).key_id for key in kept if key)
+
+
 def begin_rotation(settings: Settings) -> None:
     """Put a fresh key in the place of the kept one, which is kept beside it. Does nothing after an unfinished one."""
     current, previous = settings.data_path / KEPT_KEY, settings.data_path / KEPT_PREVIOUS_KEY

@@ -5,6 +5,7 @@ Owns the order and the record of it (`schema_migrations`); what the files say is
 
 import hashlib
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
@@ -33,36 +34,57 @@ class Migration(NamedTuple):
     sql: str
 
 
+Applied = Mapping[int, tuple[str, str]]
+"""What a database has: number to name and SHA-256."""
+
+
 async def migrate(connection: Connection, directory: Traversable = MIGRATIONS) -> list[str]:
     """Apply what is pending and return the names; all of it or, on any error, nothing.
 
     The connection's statement timeout must be long enough for the slowest file and for another daemon's migration.
     Raises MigrationRefused (which names the file at fault) and what the connection raises.
     """
-    known = _read(directory)
     try:
         await connection.execute("BEGIN")
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
-        await connection.execute(_RECORD)
-        todo = _pending(known, await _applied(connection))
-        for migration in todo:
-            await _apply(connection, migration)
+        names = await advance(connection, directory)
         await connection.execute("COMMIT")
     except BaseException:
         if not connection.closed:
             await connection.execute("ROLLBACK")
         raise
+    return names
+
+
+async def advance(
+    connection: Connection, directory: Traversable = MIGRATIONS, *, through: int | None = None
+) -> list[str]:
+    """As `migrate`, within the caller's transaction and, if it says so, only to the migration of number `through`."""
+    known = _read(directory)
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
+    await connection.execute(_RECORD)
+    todo = [one for one in _pending(known, await _applied(connection)) if through is None or one.number <= through]
+    for migration in todo:
+        await _apply(connection, migration)
     return [migration.name for migration in todo]
 
 
 async def pending(connection: Connection, directory: Traversable = MIGRATIONS) -> list[str]:
     """The names of what migrate() would apply now. Raises MigrationRefused."""
+    return [migration.name for migration in _pending(_read(directory), await applied(connection))]
+
+
+async def applied(connection: Connection) -> Applied:
+    """What the database has; nothing of an empty one."""
     (exists,) = (await connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL"))[0]
-    applied = await _applied(connection) if exists else {}
-    return [migration.name for migration in _pending(_read(directory), applied)]
+    return await _applied(connection) if exists else {}
 
 
-async def _applied(connection: Connection) -> dict[int, tuple[str, str]]:
+def check(has: Applied, directory: Traversable = MIGRATIONS) -> None:
+    """Raises MigrationRefused unless this version can bring what `has` these migrations to its own schema."""
+    _pending(_read(directory), has)
+
+
+async def _applied(connection: Connection) -> Applied:
     rows = await connection.execute("SELECT number, name, sha256 FROM schema_migrations")
     return {number: (name, sha256) for number, name, sha256 in rows}
 
@@ -95,7 +117,7 @@ def _read(directory: Traversable) -> list[Migration]:
     return found
 
 
-def _pending(known: list[Migration], applied: dict[int, tuple[str, str]]) -> list[Migration]:
+def _pending(known: list[Migration], applied: Applied) -> list[Migration]:
     newest = max(applied, default=0)
     if newest > len(known):
         name = applied[newest][0]

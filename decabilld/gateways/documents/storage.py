@@ -20,25 +20,39 @@ Render = Callable[[Invoice, Kind], Awaitable[bytes]]
 _NUMBER = re.compile(r"INV-(\d{4})-\d{5,}(-CN)?", re.ASCII)
 
 
-class DocumentStorage:
-    """`render` makes what isn't there."""
+class DocumentFiles:
+    """What is kept, and where."""
 
-    def __init__(self, root: Path, render: Render) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
-        self._render = render
-        self._making: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
+
+    def directory_of(self, tenant: str) -> Path:
+        """Where a tenant's documents lie, and nobody else's; no name leads out of the root."""
+        return self._root / quote(tenant, safe="").replace(".", "%2E")
 
     def path_of(self, tenant: str, number: str) -> Path:
         """Where the document is or will be. Raises `ValueError` for what isn't a document's number."""
         known = _NUMBER.fullmatch(number)
         if not known:
             raise ValueError(f"{number!r} is not the number of an invoice or credit note")
-        directory = quote(tenant, safe="").replace(".", "%2E")  # no tenant's name leads out of the root
-        return self._root / directory / known[1] / f"{number}.pdf"
+        return self.directory_of(tenant) / known[1] / f"{number}.pdf"
 
     async def read(self, tenant: str, number: str) -> bytes | None:
         """The file, or None if there is none."""
         return await asyncio.to_thread(_read, self.path_of(tenant, number))
+
+    async def keep(self, tenant: str, number: str, content: bytes) -> None:
+        """Whole and durable, or not at all. Raises `ValueError` as `path_of`, and `OSError`."""
+        await asyncio.to_thread(_keep, self.path_of(tenant, number), content)
+
+
+class DocumentStorage(DocumentFiles):
+    """`render` makes what isn't there."""
+
+    def __init__(self, root: Path, render: Render) -> None:
+        super().__init__(root)
+        self._render = render
+        self._making: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
 
     async def document(self, invoice: Invoice, kind: Kind, tenant: str) -> bytes:
         """The document, kept from now on. However many ask for it at once, it is made once.
