@@ -27,8 +27,8 @@ class ProviderSettings:
         "DIGITALOCEAN_API_BASE", "https://api.digitalocean.com/v2", "Where DigitalOcean answers", parsing.address
     )
     digitalocean_usd_eur_rate: Decimal | None = variable(
-        "DIGITALOCEAN_USD_EUR_RATE", None, "Euros for one US dollar, to show DigitalOcean's prices in euros; unset: its "
-        "server types show none", parsing.decimal(100),
+        "DIGITALOCEAN_USD_EUR_RATE", None, "Euros for one US dollar, to tell DigitalOcean's prices in euros; unset: "
+        "none are told", parsing.decimal(100),
     )  # fmt: skip
     cloudflare_api_token: str | None = variable(
         "CLOUDFLARE_API_TOKEN", None, "Cloudflare: a token that may edit the zone's DNS; unset: no names are published",
