@@ -33,7 +33,7 @@ from decabilld.http.dependencies import Dependencies
 from decabilld.http.passwords import Passwords
 from decabilld.ids import new_id
 from decabilld.jobs.timetable import BillingTimetable, Intervals
-from decabilld.mail_setup import code_mail
+from decabilld.mail_setup import code_mail, notice_mail
 from decabilld.messages.commands import ApplyPaymentEvent
 from decabilld.messages.effects import SendMail
 from decabilld.realtime.dashboard import Dashboard
@@ -143,6 +143,7 @@ class Daemon:
             documents,
             self._stripe(),
             code_mail(settings, self._keyring, self._clock),
+            notice_mail(settings),
             success_url=settings.checkout_success_url,
             cancel_url=settings.checkout_cancel_url,
         )

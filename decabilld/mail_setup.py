@@ -6,6 +6,7 @@ from typing import cast
 from decabilld.clock import Clock
 from decabilld.gateways.smtp.code_mail import CodeMail
 from decabilld.gateways.smtp.letters import Letterhead, one_line
+from decabilld.gateways.smtp.notice_mail import NoticeMail
 from decabilld.gateways.smtp.server import MailServer, Security
 from decabilld.messages.effects import SendMail
 from decabilld.sealing import Keyring
@@ -14,21 +15,33 @@ from decabilld.settings import Settings
 
 def code_mail(settings: Settings, keyring: Keyring, clock: Clock) -> CodeMail | None:
     """None while SMTP_HOST is unset."""
-    if settings.smtp_host is None:
+    server = _server(settings)
+    if server is None:
         return None
-    server = MailServer(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        security=cast(Security, settings.smtp_secure),
-        user=settings.smtp_user,
-        password=settings.smtp_password,
-    )
     return CodeMail(
         server,
         letterhead(settings),
         zone=settings.billing_timezone,
         open_code=lambda sealed, tenant_id: keyring.open(sealed, tenant_id, SendMail.SEALED_CODE),
         clock=clock,
+    )
+
+
+def notice_mail(settings: Settings) -> NoticeMail | None:
+    """None while SMTP_HOST is unset."""
+    server = _server(settings)
+    return None if server is None else NoticeMail(server, letterhead(settings), zone=settings.billing_timezone)
+
+
+def _server(settings: Settings) -> MailServer | None:
+    if settings.smtp_host is None:
+        return None
+    return MailServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=cast(Security, settings.smtp_secure),
+        user=settings.smtp_user,
+        password=settings.smtp_password,
     )
 
 

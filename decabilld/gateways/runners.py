@@ -3,23 +3,25 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from decabilld.actors.ports import Runners, Unavailable
+from decabilld.actors.ports import GivenUp, Runners, Unavailable
 from decabilld.domain.entities import Id, Invoice
 from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut, PaymentProviderUnreachable
+from decabilld.gateways.documents.document import DocumentImpossible, Kind
 from decabilld.gateways.documents.storage import DocumentStorage
 from decabilld.messages.commands import ConfirmCheckoutFailed, ConfirmCheckoutOpened, ConfirmEffectDone
 from decabilld.messages.decision import Command, Effect
-from decabilld.messages.effects import OpenCheckout, RenderDocument, SendMail
+from decabilld.messages.effects import MailDocument, OpenCheckout, RenderDocument, SendMail, SendNotice
 
 if TYPE_CHECKING:
     from decabilld.gateways.smtp.code_mail import CodeMail
+    from decabilld.gateways.smtp.notice_mail import NoticeMail
     from decabilld.gateways.stripe.checkout import StripeCheckout
 
 FindInvoice = Callable[[str, Id], Awaitable[Invoice | None]]
 
 
 class Effects:
-    """`stripe` is None while online payment is not configured, `mail` while no mail server is."""
+    """`stripe` is None while online payment is not configured, `mail` and `notices` while no mail server is."""
 
     def __init__(
         self,
@@ -27,23 +29,53 @@ class Effects:
         documents: DocumentStorage,
         stripe: "StripeCheckout | None",
         mail: "CodeMail | None",
+        notices: "NoticeMail | None",
         *,
         success_url: str,
         cancel_url: str,
     ) -> None:
         self._find_invoice, self._documents, self._stripe, self._mail = find_invoice, documents, stripe, mail
-        self._success_url, self._cancel_url = success_url, cancel_url
+        self._notices, self._success_url, self._cancel_url = notices, success_url, cancel_url
 
     @property
     def runners(self) -> Runners:
-        return {RenderDocument: self.render_document, OpenCheckout: self.open_checkout, SendMail: self.send_mail}
+        return {
+            RenderDocument: self.render_document,
+            MailDocument: self.mail_document,
+            SendNotice: self.send_notice,
+            OpenCheckout: self.open_checkout,
+            SendMail: self.send_mail,
+        }
 
     async def render_document(self, tenant_id: str, effect: Effect) -> Command:
         assert isinstance(effect, RenderDocument)
-        invoice = await self._find_invoice(tenant_id, effect.invoice_id)
-        assert invoice is not None, "the effect was written with its invoice, which is never deleted"
-        await self._documents.document(invoice, effect.document, tenant_id)
+        await self._document(tenant_id, effect.invoice_id, effect.document)
         return ConfirmEffectDone()
+
+    async def mail_document(self, tenant_id: str, effect: Effect) -> Command:
+        """The document is kept even if the mail must wait."""
+        assert isinstance(effect, MailDocument)
+        pdf = await self._document(tenant_id, effect.invoice_id, effect.document)
+        await self._configured_notices().send(tenant_id, effect, pdf)
+        return ConfirmEffectDone()
+
+    async def send_notice(self, tenant_id: str, effect: Effect) -> Command:
+        assert isinstance(effect, SendNotice)
+        await self._configured_notices().send(tenant_id, effect)
+        return ConfirmEffectDone()
+
+    def _configured_notices(self) -> "NoticeMail":
+        if self._notices is None:
+            raise Unavailable("mail is not configured any more")
+        return self._notices
+
+    async def _document(self, tenant_id: str, invoice_id: Id, kind: Kind) -> bytes:
+        invoice = await self._find_invoice(tenant_id, invoice_id)
+        assert invoice is not None, "the effect was written with its invoice, which is never deleted"
+        try:
+            return await self._documents.document(invoice, kind, tenant_id)
+        except DocumentImpossible as impossible:
+            raise GivenUp(f"the document can't be made: {impossible}") from None
 
     async def open_checkout(self, tenant_id: str, effect: Effect) -> Command:
         """Failures are outcomes, told to the customer at once; only a crash leads to another try by the outbox."""

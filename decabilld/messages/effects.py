@@ -97,6 +97,8 @@ class Notice(Effect, frozen=True, kw_only=True):
 
     attempts_max: ClassVar[int] = 110
     to: str
+    name: str = ""
+    """The customer's."""
     user_id: Id
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -46,6 +47,13 @@ class Letterhead(Struct, frozen=True, kw_only=True):
         return ascii_address(self.sender).rpartition("@")[2]
 
 
+class Attachment(Struct, frozen=True):
+    """A PDF."""
+
+    filename: str
+    content: bytes
+
+
 def letter(
     template: MailTemplate, *, effect_id: Id, to: str, code: str, expires_at: datetime, head: Letterhead, zone: ZoneInfo
 ) -> EmailMessage:
@@ -53,29 +61,54 @@ def letter(
 
     Raises ValueError for an address that no header can hold.
     """
-    subject = SUBJECTS[template]
-    until = expires_at.astimezone(zone)
-    words = {
-        "subject": subject,
-        "code": code,
-        "until": f"{until.day} {until:%B %Y, %H:%M} ({zone.key})",
-        "company": head.company,
-        "lines": head.lines,
-    }
+    return message(
+        template,
+        {"code": code, "until": local_time(expires_at, zone)},
+        effect_id=effect_id,
+        to=to,
+        subject=SUBJECTS[template],
+        head=head,
+    )
+
+
+def message(
+    template: str,
+    words: dict[str, Any],
+    *,
+    effect_id: Id,
+    to: str,
+    subject: str,
+    head: Letterhead,
+    attachment: Attachment | None = None,
+) -> EmailMessage:
+    """The message of a template in text and HTML. Raises ValueError for an address that no header can hold."""
+    words = {**words, "subject": subject, "company": head.company, "lines": head.lines}
     # RFC 6531 where the part before the @ needs it; such mail only goes through servers that know it.
-    message = EmailMessage(policy=SMTP.clone(utf8=not to.rpartition("@")[0].isascii()))
-    message["From"] = _mailbox(head.sender, one_line(head.sender_name))
-    message["To"] = _mailbox(to)
+    made = EmailMessage(policy=SMTP.clone(utf8=not to.rpartition("@")[0].isascii()))
+    made["From"] = _mailbox(head.sender, one_line(head.sender_name))
+    made["To"] = _mailbox(to)
     if head.reply_to is not None:
-        message["Reply-To"] = _mailbox(head.reply_to)
-    message["Subject"] = one_line(f"{subject} - {head.company}")
-    message["Date"] = datetime.now(UTC)
-    message["Message-ID"] = f"<{effect_id}@{head.domain}>"
+        made["Reply-To"] = _mailbox(head.reply_to)
+    made["Subject"] = one_line(f"{subject} - {head.company}")
+    made["Date"] = datetime.now(UTC)
+    made["Message-ID"] = f"<{effect_id}@{head.domain}>"
     # RFC 3834: an automatic answer to this would reach nobody.
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_templates.get_template(f"{template}.txt.j2").render(words))
-    message.add_alternative(_templates.get_template(f"{template}.html.j2").render(words), subtype="html")
-    return message
+    made["Auto-Submitted"] = "auto-generated"
+    made.set_content(rendered(f"{template}.txt.j2", words))
+    made.add_alternative(rendered(f"{template}.html.j2", words), subtype="html")
+    if attachment is not None:
+        made.add_attachment(attachment.content, maintype="application", subtype="pdf", filename=attachment.filename)
+    return made
+
+
+def rendered(template: str, words: dict[str, Any]) -> str:
+    return _templates.get_template(template).render(words)
+
+
+def local_time(instant: datetime, zone: ZoneInfo) -> str:
+    """To the minute, as the zone's clocks show it."""
+    local = instant.astimezone(zone)
+    return f"{local.day} {local:%B %Y, %H:%M} ({zone.key})"
 
 
 def _mailbox(address: str, name: str = "") -> Address:
