@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any, TypeVar
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from decabilld.actors.preview import preview
 from decabilld.actors.registry import Tenants
@@ -17,6 +18,7 @@ from decabilld.store.columns import all_entities
 from decabilld.store.pool import Pool, connect
 from decabilld.store.rows import decoder, select_json
 from decabilld.store.tenant_store import PostgresTenantStore
+from tests.harness import documents
 
 E = TypeVar("E", bound=Entity)
 QUIET_SECONDS = 30.0
@@ -32,6 +34,7 @@ class Audit:
         """Books sound, chain whole, memory equal to the database, nothing left to bill. Raises AssertionError."""
         await self.quiet(tenant)
         assert (found := await self.faults(tenant)) == [], found
+        await self.documents_are_sound(tenant, tenants.actor(tenant).policy.zone)
         await self.memory_equals_database(tenant, tenants)
         before = await self._billed(tenant)
         timetable = tenants.published(tenant).timetable
@@ -61,6 +64,11 @@ class Audit:
             return found if verified.fault is None else [*found, f"journal: {verified.fault}"]
         finally:
             await connection.close()
+
+    async def documents_are_sound(self, tenant: str, zone: ZoneInfo) -> None:
+        """Every invoice and credit note passes XSD and schematron, and its page shows what its XML states."""
+        for invoice in await self.rows(Invoice, tenant, "number IS NOT NULL"):
+            assert (found := documents.faults(invoice, zone)) == [], found
 
     async def memory_equals_database(self, tenant: str, tenants: Tenants) -> None:
         """The published state is the one that a fresh start would load, with every index and tally."""
