@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
+NODE := tests/node/node_modules/.package-lock.json
 
 .PHONY: run test test-all lint format bench demo openapi lock clean help
 
@@ -13,10 +14,10 @@ help:            ## this list
 run: $(INSTALLED)  ## run the daemon in the foreground (PORT=… WEBSOCKET_PORT=… DECABILLD_DATA_DIR=… make run)
 	@$(BIN)/decabilld serve $(if $(wildcard decabilld.env),--env-file decabilld.env)
 
-test: $(DEVELOPED)  ## every test but the heavy proofs
+test: $(DEVELOPED) $(NODE)  ## every test but the heavy proofs
 	$(BIN)/pytest -n 2 -m "not heavy"
 
-test-all: $(DEVELOPED)  ## every test
+test-all: $(DEVELOPED) $(NODE)  ## every test
 	$(BIN)/pytest -n 2
 
 lint: $(DEVELOPED)  ## format, style, types, walls between rooms
@@ -35,14 +36,15 @@ bench: $(DEVELOPED)  ## measure; writes bench/results.json
 demo: $(INSTALLED)  ## a daemon of its own bills half a year; PDFs in ./demo-out
 	@$(BIN)/decabilld demo --out ./demo-out
 
-openapi: $(INSTALLED)  ## print the OpenAPI document
-	@$(BIN)/decabilld openapi
+openapi: $(INSTALLED)  ## write the contract's checked-in copies, docs/openapi.yaml and docs/asyncapi.yaml
+	$(BIN)/decabilld openapi > docs/openapi.yaml
+	$(BIN)/decabilld asyncapi > docs/asyncapi.yaml
 
 lock: $(DEVELOPED)  ## write requirements.lock from what is installed
 	$(BIN)/pip freeze --exclude-editable | grep -vi '^decabilld' > requirements.lock
 
 clean:  ## remove what was built, not data
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) tests/node/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("decabilld needs Python 3.11 or newer; say which with PYTHON=…") if sys.version_info < (3, 11) else None'
@@ -55,3 +57,7 @@ $(INSTALLED): pyproject.toml requirements.lock | $(VENV)/bin/python
 $(DEVELOPED): pyproject.toml requirements.lock | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
 	@touch $@ $(INSTALLED)
+
+# What the tests need of npm; without npm they are skipped, except in CI.
+$(NODE): tests/node/package-lock.json
+	command -v npm > /dev/null && npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent || test -z "$$CI"

@@ -36,6 +36,7 @@ from decabilld.jobs.timetable import BillingTimetable, Intervals
 from decabilld.mail_setup import code_mail, notice_mail
 from decabilld.messages.commands import ApplyPaymentEvent
 from decabilld.messages.effects import SendMail
+from decabilld.realtime.asyncapi import asyncapi_document
 from decabilld.realtime.dashboard import Dashboard
 from decabilld.realtime.ports import RealtimeSettings
 from decabilld.realtime.server import create_socket_app
@@ -201,6 +202,7 @@ class Daemon:
                 not_ready=lambda: self._not_ready(tenants),
                 seal_code=partial(self._keyring.seal, field=SendMail.SEALED_CODE) if settings.smtp_host else None,
                 read_payment_event=self._payment_events(),
+                asyncapi=partial(asyncapi_document, settings.websocket_namespace),
             )
         )
         self.http_port = await self._serve(app, settings.port)

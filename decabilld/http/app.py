@@ -2,7 +2,6 @@
 
 import importlib
 import pkgutil
-from functools import cache
 from types import ModuleType
 
 import msgspec
@@ -12,16 +11,16 @@ from decabilld.http import routes
 from decabilld.http.call import json_response
 from decabilld.http.config import config_handler
 from decabilld.http.dependencies import Dependencies
+from decabilld.http.documents import add_document
 from decabilld.http.endpoint import endpoint
 from decabilld.http.errors import error_response
 from decabilld.http.limits import Limits, Proxies
 from decabilld.http.middlewares import frame
-from decabilld.http.openapi import as_yaml, openapi_document
+from decabilld.http.openapi import openapi_document
 from decabilld.http.operation import Operation, operations_of
 from decabilld.http.origins import Origins
 
 PREFIX = "/api"
-SPEC_PATH = "/spec/billing-manager/openapi"
 _TEST_CLOCK_ROUTES = "test_clock"
 
 
@@ -56,7 +55,9 @@ def create_app(deps: Dependencies, operations: list[Operation] | None = None) ->
             resource.add_route("HEAD", handler)
     _add_probes(app, deps)
     app.router.add_get(f"{PREFIX}/config", config_handler(deps, limits.of("config"), proxies))
-    _add_spec(app, operations)
+    add_document(app, "openapi", lambda: openapi_document(operations))
+    if deps.asyncapi is not None:
+        add_document(app, "asyncapi", deps.asyncapi)
     return app
 
 
@@ -70,21 +71,6 @@ def _add_probes(app: web.Application, deps: Dependencies) -> None:
 
     app.router.add_get(f"{PREFIX}/health", health)
     app.router.add_get(f"{PREFIX}/ready", ready)
-
-
-def _add_spec(app: web.Application, operations: list[Operation]) -> None:
-    # Made when it is asked for first: it takes longer than all the rest of the application.
-    document = cache(lambda: openapi_document(operations))
-    yaml_bytes = cache(lambda: as_yaml(document()))
-
-    async def spec_yaml(_: web.Request) -> web.Response:
-        return web.Response(body=yaml_bytes(), content_type="application/yaml", charset="utf-8")
-
-    async def spec_json(_: web.Request) -> web.Response:
-        return json_response(200, msgspec.json.encode(document()))
-
-    app.router.add_get(f"{SPEC_PATH}.yaml", spec_yaml)
-    app.router.add_get(f"{SPEC_PATH}.json", spec_json)
 
 
 def _json(answer: object) -> web.Response:

@@ -1,7 +1,7 @@
 """What the HTTP edge is given: settings, the tenants, and what it needs of rooms that it may not enter."""
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -77,3 +77,5 @@ class Dependencies(Struct, frozen=True, kw_only=True):
     seal_code: Callable[[str, str], str] | None = None
     """Seals (code, tenant id) for the mail; None while no mail server is configured."""
     read_payment_event: Callable[[bytes, str], tuple[str | None, ApplyPaymentEvent]] | None = None
+    asyncapi: Callable[[], dict[str, Any]] | None = None
+    """Makes the document of the socket site, which is no part of this one."""

@@ -1,4 +1,8 @@
-"""The OpenAPI document, made of the operations and their schemas; nothing of it is written by hand twice."""
+"""The OpenAPI document, made of the operations and their schemas; nothing of it is written by hand twice.
+
+Owns its frame: parameters, answers, errors, tags. How a field is written is `openapi_fields.py`'s, what it means
+`schemas/words.py`'s.
+"""
 
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -7,20 +11,40 @@ from typing import Any
 import yaml
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from marshmallow import fields, validate
 
+from decabilld.http.call import LONGEST_IDEMPOTENCY_KEY
 from decabilld.http.errors import phrase_of
+from decabilld.http.limits import THROTTLED_LIMIT
+from decabilld.http.middlewares import LONGEST_CORRELATION_ID
+from decabilld.http.openapi_fields import component_name, teach
 from decabilld.http.operation import Auth, Operation
 from decabilld.http.schemas import fields as wire_fields
 from decabilld.http.schemas.common import ErrorResponseSchema
+from decabilld.http.schemas.examples import BODIES
+from decabilld.http.schemas.words import PATH_WORDS
 
 DESCRIPTION = """Subscriptions, legally sound invoices and payments, for several tenants in one daemon.
 
-Every request may name its tenant in `X-Tenant` and a correlation id in `X-Correlation-Id`, which every answer carries.
-A POST with an `Idempotency-Key` is done once, however often it is sent."""
+**Tenant.** Every request may name its tenant in `X-Tenant`; an unknown one is 400 before anything else.
+
+**Who may.** `Authorization: Bearer <token>`, where the token comes from `POST /auth/login` or from Keycloak, or
+`Authorization: ApiKey <key>`. What is another customer's or tenant's is 404, as if it weren't there.
+
+**Values.** Instants are ISO 8601 in UTC with milliseconds and `Z`, dates `YYYY-MM-DD`. Plan prices are decimal strings
+with four decimals; amounts are JSON numbers, exact to the cent. A text that must be there isn't blank, and none holds
+control characters. A field that a request's schema lacks is 400. In an update what is left out stays, and null clears
+an optional field. In answers nullable fields are present as null; further fields may come in later versions.
+
+**Once only.** A POST with an `Idempotency-Key` is done once, however often it is sent within 24 hours.
+
+**Errors** are JSON, always of one shape. A 503 with `Retry-After` may be tried again; if its message begins with
+`Outcome unknown`, repeat it with the same `Idempotency-Key`, or look first.
+
+**Limits.** A body has at most 1 MiB, unless the operator allows more. Where requests are limited, `X-RateLimit-Limit`,
+`-Remaining` and `-Reset` (seconds) tell what is left."""
 
 TAGS = {
-    "Authentication": "Registration and login",
+    "Authentication": "Registration, login, passwords",
     "Users": "Those who may sign in",
     "Catalog": "Service types and plans, and what anybody may see of them",
     "Customer": "The customer's own profile",
@@ -32,45 +56,127 @@ TAGS = {
 }
 _ERRORS_OF_ALL = (400, 429, 500, 503)
 _ERRORS_OF_CALLERS = (401, 403)
+_CALLERS = {
+    Auth.PUBLIC: "Needs no token.",
+    Auth.SIGNED: "Needs neither token nor tenant.",
+    Auth.USER: "For whoever is logged in.",
+    Auth.CUSTOMER: "For users; the API key is no customer: 403.",
+    Auth.ADMIN: "For administrators and the API key.",
+}
 
 
 def openapi_document(operations: Iterable[Operation]) -> dict[str, Any]:
     """The document as plain values (OpenAPI 3.1.0)."""
-    plugin = MarshmallowPlugin(schema_name_resolver=_component_name)
+    plugin = MarshmallowPlugin(schema_name_resolver=component_name)
+    operations = list(operations)
     spec = APISpec(
         "decabilld",
         version("decabilld"),
         "3.1.0",
         plugins=[plugin],
         info={"description": DESCRIPTION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
-        servers=[{"url": "/api"}],
+        servers=[{"url": "/api", "description": "The daemon that serves this document"}],
         security=[{"bearer": []}, {"apiKey": []}],
-        tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+        tags=[{"name": name, "description": text} for name, text in _tags(operations).items()],
     )
     assert plugin.converter is not None
-    _teach(plugin.converter)
-    spec.components.schema(wire_fields.Role.component, {"type": "string", "enum": list(wire_fields.Role.words)})
-    spec.components.schema("ErrorResponse", schema=ErrorResponseSchema())
-    spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    spec.components.security_scheme("apiKey", {"type": "apiKey", "in": "header", "name": "Authorization"})
-    for name, description in _HEADERS.items():
-        spec.components.parameter(name, "header", {"name": name, "description": description, "schema": _STRING})
+    teach(plugin.converter)
+    _add_components(spec)
     for operation in operations:
         spec.path(operation.path, operations={operation.method.lower(): _described(operation)})
     return spec.to_dict()
 
 
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Writes everything in full: readers of YAML needn't know anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def as_yaml(document: dict[str, Any]) -> bytes:
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120).encode()
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120).encode()
 
 
-_STRING = {"type": "string"}
-_HEADERS = {
-    "X-Tenant": "The tenant; `default` if missing.",
-    "X-Correlation-Id": "Names the request in logs and journal; made up if missing.",
-    "Idempotency-Key": "Repeated within 24 hours it gets the first answer again; with another body, 422.",
+_PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "X-Tenant": ("The tenant; case matters. `default` if missing or blank.", {"type": "string", "example": "default"}),
+    "X-Correlation-Id": (
+        "Names the request in logs and journal; made up if missing.",
+        {"type": "string", "maxLength": LONGEST_CORRELATION_ID},
+    ),
+    "Idempotency-Key": (
+        "Of your own making. The same one gets the first answer again within 24 hours; with another request, 422.",
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_IDEMPOTENCY_KEY},
+    ),
 }
+_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "X-Correlation-Id": ("As sent, or made up.", {"type": "string"}),
+    "Retry-After": ("Seconds to wait before trying again.", {"type": "integer", "minimum": 0}),
+    "Content-Disposition": ("Names the file.", {"type": "string"}),
+}
+_ERRORS: dict[int, tuple[str, str]] = {
+    400: ("The request is malformed, or can't be true; `message` says why.", "planId: Not a valid UUID."),
+    401: ("No token, or one that doesn't count.", "Missing or invalid authorization token"),
+    403: ("Not for this caller.", "Only administrators may do this"),
+    404: ("Not there, or not the caller's.", "Subscription not found"),
+    409: ("Contradicts what is there.", "This e-mail address is already registered"),
+    413: ("The body is too large.", "The request body is too large"),
+    422: ("The `Idempotency-Key` came with another request before.", "This Idempotency-Key came with another request"),
+    429: ("Too many requests of this client to this route.", "Too many requests; try again in 42 s"),
+    500: ("A fault of ours; it is in the log under the correlation id.", "Internal server error"),
+    502: ("An outsider refused or failed.", "Stripe refused the request"),
+    503: ("Not available now.", "Not available now: the tenant is loading"),
+    504: ("An outsider didn't answer in time.", "Stripe didn't answer in time"),
+}
+
+
+def _tags(operations: list[Operation]) -> dict[str, str]:
+    used = {operation.tag for operation in operations}
+    return {name: text for name, text in TAGS.items() if name in used} | {name: name for name in used - TAGS.keys()}
+
+
+def _add_components(spec: APISpec) -> None:
+    components, role = spec.components, wire_fields.Role
+    components.schema(role.component, {"type": "string", "enum": list(role.words), "description": "What a user may."})
+    components.schema("ErrorResponse", schema=ErrorResponseSchema())
+    components.security_scheme(
+        "bearer",
+        {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A token of login or of Keycloak."},
+    )
+    components.security_scheme(
+        "apiKey",
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "`ApiKey <key>`, where the daemon has one.",
+        },
+    )
+    for name, (words, schema) in _PARAMETERS.items():
+        components.parameter(name, "header", {"name": name, "description": words, "schema": schema})
+    for name, (words, schema) in _HEADERS.items():
+        components.header(name, {"description": words, "schema": schema})
+    for status, (words, message) in _ERRORS.items():
+        components.response(_error_name(status), _error(status, words, message))
+
+
+def _error_name(status: int) -> str:
+    return phrase_of(status).title().replace(" ", "")
+
+
+def _error(status: int, words: str, message: str) -> dict[str, Any]:
+    names = ["X-Correlation-Id", *(["Retry-After"] if status in (429, 503) else [])]
+    example = {"statusCode": status, "message": message, "error": phrase_of(status)}
+    schema = {"$ref": "#/components/schemas/ErrorResponse"}
+    return {
+        "description": words,
+        "headers": _headers(*names),
+        "content": {"application/json": {"schema": schema, "example": example}},
+    }
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _described(operation: Operation) -> dict[str, Any]:
@@ -78,21 +184,36 @@ def _described(operation: Operation) -> dict[str, Any]:
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "description": operation.description,
+        "description": _description(operation),
         "parameters": _parameters(operation),
         "responses": {str(operation.status): _answer(operation), **_errors(operation)},
     }
     if operation.auth in (Auth.PUBLIC, Auth.SIGNED):
         described["security"] = []
     if operation.body is not None:
-        content = {"application/json": {"schema": operation.body()}}
-        described["requestBody"] = {"required": operation.body_required, "content": content}
+        media: dict[str, Any] = {"schema": operation.body()}
+        if (example := BODIES.get(component_name(operation.body))) is not None:
+            media["example"] = example
+        described["requestBody"] = {"required": operation.body_required, "content": {"application/json": media}}
     return described
+
+
+def _description(operation: Operation) -> str:
+    words = [operation.description, _CALLERS[operation.auth]]
+    if operation.throttled:
+        words.append(f"At most {THROTTLED_LIMIT} requests a minute of a client.")
+    return " ".join(words)
 
 
 def _parameters(operation: Operation) -> list[Any]:
     parameters: list[Any] = [
-        {"in": "path", "name": name, "required": True, "schema": {"type": "string", "format": "uuid"}}
+        {
+            "in": "path",
+            "name": name,
+            "required": True,
+            "description": PATH_WORDS.get(name, "Of what the path names."),
+            "schema": {"type": "string", "format": "uuid"},
+        }
         for name in operation.path_ids
     ]
     if operation.query is not None:
@@ -104,16 +225,21 @@ def _parameters(operation: Operation) -> list[Any]:
 
 
 def _answer(operation: Operation) -> dict[str, Any]:
-    shape, description = operation.answer, "Done"
+    shape = operation.answer
     if shape is None:
-        return {"description": description}
+        return {"description": "Done; there is no body.", "headers": _headers("X-Correlation-Id")}
     if isinstance(shape, str):
-        return {"description": "The document", "content": {shape: {"schema": {"type": "string", "format": "binary"}}}}
-    if isinstance(shape, list):
-        schema: Any = {"type": "array", "items": shape[0]()}
-    else:
-        schema = shape()
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+        return {
+            "description": "The document.",
+            "headers": _headers("X-Correlation-Id", "Content-Disposition"),
+            "content": {shape: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    schema: Any = {"type": "array", "items": shape[0]()} if isinstance(shape, list) else shape()
+    return {
+        "description": "Made." if operation.status == 201 else "As asked for.",
+        "headers": _headers("X-Correlation-Id"),
+        "content": {"application/json": {"schema": schema}},
+    }
 
 
 def _errors(operation: Operation) -> dict[str, Any]:
@@ -124,51 +250,6 @@ def _errors(operation: Operation) -> dict[str, Any]:
             statuses.add(422)
     if operation.path_ids:
         statuses.add(404)
-    if operation.method == "POST":
+    if operation.body is not None or operation.auth is Auth.SIGNED:
         statuses.add(413)
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}}
-    return {str(status): {"description": phrase_of(status), "content": content} for status in sorted(statuses)}
-
-
-def _component_name(schema: Any) -> str:
-    return (schema if isinstance(schema, type) else type(schema)).__name__.removesuffix("Schema")
-
-
-def _teach(converter: Any) -> None:
-    """What apispec doesn't know of our fields, and the one thing that it gets wrong: exclusive limits."""
-    for kind in vars(wire_fields).values():
-        if isinstance(kind, type) and hasattr(kind, "wire"):
-            converter.map_to_openapi_type(kind, *kind.wire)
-    converter.add_attribute_function(_component)
-    converter.add_attribute_function(_exclusive_limits)
-    converter.add_attribute_function(_limits_in_words)
-
-
-def _component(_: Any, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(field, wire_fields.Role):
-        return {}
-    ret.clear()
-    return {"$ref": f"#/components/schemas/{field.component}"}
-
-
-def _exclusive_limits(_: Any, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
-    """JSON Schema 2020-12, 6.2.3 and 6.2.5: `exclusiveMinimum` and `exclusiveMaximum` stand instead of the others."""
-    for limit in field.validators:
-        if isinstance(limit, validate.Range):
-            if limit.min is not None and not limit.min_inclusive:
-                ret["exclusiveMinimum"] = ret.pop("minimum")
-            if limit.max is not None and not limit.max_inclusive:
-                ret["exclusiveMaximum"] = ret.pop("maximum")
-    return {}
-
-
-def _limits_in_words(_: Any, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
-    """The contract's comparison can't read a limit that stands beside null, nor one of a list's items."""
-    if isinstance(field, fields.List):
-        ret["items"].pop("maxLength", None)
-    if not field.allow_none:
-        return {}
-    if {"minimum", "minLength"} & ret.keys():
-        return {"default": None}
-    longest = ret.pop("maxLength", None)
-    return {} if longest is None else {"description": f"At most {longest} characters."}
+    return {str(status): _error_name(status) for status in sorted(statuses)}

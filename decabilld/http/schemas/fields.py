@@ -16,6 +16,7 @@ from decabilld.http.schemas.countries import COUNTRIES
 
 NAME_LENGTH = 255
 PROSE_LENGTH = 10_000
+EMAIL_LENGTH = 254
 MAX_DEPTH = 16
 MAX_NODES = 5_000
 MAX_DIGITS = 34
@@ -118,7 +119,12 @@ class Email(fields.Field[str]):
     wire = ("string", "email")
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
-        if not isinstance(value, str) or len(value) > 254 or not _EMAIL.fullmatch(value) or _UNSTORABLE.search(value):
+        if (
+            not isinstance(value, str)
+            or len(value) > EMAIL_LENGTH
+            or not _EMAIL.fullmatch(value)
+            or _UNSTORABLE.search(value)
+        ):
             raise ValidationError("Not a valid email address.")
         return value
 

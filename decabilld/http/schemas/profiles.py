@@ -21,7 +21,7 @@ class CustomerProfileDtoSchema(Request):
     email = Email(allow_none=True)
     phone = Text(64, allow_none=True)
     customer_type = Choice(*CUSTOMER_TYPES, allow_none=True)
-    vat_id = Text(32, allow_none=True)
+    vat_id = Text(32, allow_none=True, metadata={"nullable_in_contract": True})
 
 
 class CreateAdminCustomerProfileDtoSchema(CustomerProfileDtoSchema):

@@ -72,8 +72,10 @@ class CreateSubscriptionDtoSchema(Request):
     auto_backorder = Flag(allow_none=True, metadata={"cleared": False})
     addon_ids = Tuple(Id(), most=50, allow_none=True, metadata={"unused": True})
     addon_configs = FreeObject(allow_none=True, metadata={"unused": True})
-    promotion_code = Text(allow_none=True, metadata={"unused": True})
-    promotion_benefit_starts_at = Text(64, allow_none=True, metadata={"unused": True, "format": "date-time"})
+    promotion_code = Text(allow_none=True, metadata={"unused": True, "nullable_in_contract": True})
+    promotion_benefit_starts_at = Text(
+        64, allow_none=True, metadata={"unused": True, "format": "date-time", "nullable_in_contract": True}
+    )
 
     @validates("addon_ids", "promotion_code", "promotion_benefit_starts_at")
     def _refuse(self, value: Any, data_key: str) -> None:
