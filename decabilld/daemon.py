@@ -217,6 +217,7 @@ class Daemon:
                 endings_ms=settings.expiration_scheduler_interval_ms,
                 billing_ms=settings.open_position_invoice_scheduler_interval_ms,
                 overdue_ms=settings.invoice_overdue_scheduler_interval_ms,
+                reminders_ms=settings.reminder_scheduler_interval_ms,
             ),
         )
 

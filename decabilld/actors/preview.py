@@ -50,7 +50,13 @@ async def preview(
     if at < now:
         raise Invalid(f"at: lies in the past; it is {now.isoformat()}")
     context = Context(
-        tenant_id=state.tenant_id, now=now, wall=now, policy=policy, new_id=new_id, who="preview", cause="preview"
+        tenant_id=state.tenant_id,
+        now=now,
+        wall=now,
+        policy=replace(policy, mail=False),
+        new_id=new_id,
+        who="preview",
+        cause="preview",
     )
     fork = state if only_user_id is None else _only_of(state, only_user_id)
     return await _billed(await _walked(fork, at, context), replace(context, now=at))

@@ -30,12 +30,13 @@ _log = structlog.get_logger("jobs")
 
 
 class Intervals(Struct, frozen=True, kw_only=True):
-    """Milliseconds between looks for charges, endings, billing days to make up, and invoices past due."""
+    """Milliseconds between looks for charges, endings, billing days to make up, invoices past due, and renewals."""
 
     charges_ms: int
     endings_ms: int
     billing_ms: int
     overdue_ms: int
+    reminders_ms: int
 
 
 class BillingTimetable:
@@ -49,6 +50,7 @@ class BillingTimetable:
         self._every(intervals.endings_ms, "endings", "charges")
         self._every(intervals.billing_ms, "billing", "charges", "billing")
         self._every(intervals.overdue_ms, "overdue", "overdue")
+        self._every(intervals.reminders_ms, "reminders", "reminders")
         # To the second, so that invoices are dated on their billing day. A time that a clock change repeats comes
         # twice, of which the second finds nothing; one after a midnight that it skips is left to the next look.
         at = policy.billing_run_time

@@ -49,6 +49,12 @@ def subscription_due(subscription: Subscription) -> datetime | None:
     return end or period_end
 
 
+def reminder_due(subscription: Subscription) -> datetime | None:
+    """When the customer is to be reminded of the renewal; None while there is none to be told."""
+    reminded = subscription.status == "active" and not subscription.awaits_server
+    return subscription.remind_at if reminded else None
+
+
 def invoice_due(invoice: Invoice) -> datetime | None:
     """When an invoice of which nothing is paid becomes overdue; None for any other."""
     return invoice.overdue_from if invoice.status == "issued" else None
@@ -72,6 +78,7 @@ PLANS_OF_TYPE = Index("plans_of_type", ServicePlan, lambda plan: plan.service_ty
 SUBSCRIPTIONS_OF_USER = Index("subscriptions_of_user", Subscription, lambda subscription: subscription.user_id)
 SUBSCRIPTIONS_OF_PLAN = Index("subscriptions_of_plan", Subscription, lambda subscription: subscription.plan_id)
 SUBSCRIPTIONS_DUE = Index("subscriptions_due", Subscription, lambda s: _hour(subscription_due(s)))
+REMINDERS_DUE = Index("reminders_due", Subscription, lambda s: _hour(reminder_due(s)))
 ITEMS_OF_SUBSCRIPTION = Index("items_of_subscription", SubscriptionItem, lambda item: item.subscription_id)
 ITEM_BY_HOSTNAME = Index("item_by_hostname", SubscriptionItem, lambda item: item.hostname)
 BACKORDERS_OF_USER = Index("backorders_of_user", Backorder, lambda backorder: backorder.user_id)

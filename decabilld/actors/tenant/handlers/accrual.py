@@ -9,12 +9,13 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from decabilld.actors.tenant.handlers import notices
 from decabilld.actors.tenant.indexes import ITEMS_OF_SUBSCRIPTION, USAGE_OF_SUBSCRIPTION, subscription_due
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.charges import period_charge, usage_position
 from decabilld.domain.entities import Entity, Position, Subscription, UsageRecord
 from decabilld.domain.lifecycle import SUBSCRIPTION, step
-from decabilld.domain.periods import boundary
+from decabilld.domain.periods import boundary, reminder_instant
 from decabilld.domain.refusals import Invalid
 from decabilld.messages.decision import Context, Decision, Entry
 
@@ -37,7 +38,8 @@ def pass_boundaries(state: TenantState, subscription: Subscription, context: Con
     if not walk.subscription.live:
         items = state.each(ITEMS_OF_SUBSCRIPTION, subscription.id)
         changes += [replace(item, released_at=context.now, updated_at=context.now) for item in items]
-    return Decision(reply=walk.subscription, changes=tuple(changes), entries=tuple(walk.entries))
+    told = () if walk.subscription.live else notices.subscription_ended(state, walk.subscription, context)
+    return Decision(reply=walk.subscription, changes=tuple(changes), entries=tuple(walk.entries), effects=told)
 
 
 def charge_elapsed(state: TenantState, subscription: Subscription, context: Context) -> Decision:
@@ -118,7 +120,12 @@ class Walk:
         k = subscription.period_index + 1
         end = boundary(subscription.terms, subscription.anchor, k + 1, zone)
         self.subscription = replace(
-            subscription, period_index=k, period_start=start, period_end=end, updated_at=self.context.now
+            subscription,
+            period_index=k,
+            period_start=start,
+            period_end=end,
+            remind_at=reminder_instant(subscription.terms, start, end, self.context.policy.reminder_days, zone),
+            updated_at=self.context.now,
         )
         if subscription.terms.bill_in_advance:
             self._add(*_period_position(self.subscription, start, end, start, self.context))

@@ -10,6 +10,7 @@ from heapq import nsmallest
 
 from msgspec.structs import replace
 
+from decabilld.actors.tenant.handlers import notices
 from decabilld.actors.tenant.handlers.numbers import Numbers
 from decabilld.actors.tenant.indexes import (
     POSITIONS_OF_USER,
@@ -39,7 +40,6 @@ from decabilld.domain.policy import BillingPolicy
 from decabilld.domain.refusals import Invalid, NotFound, Refusal
 from decabilld.messages.commands import DoDueWork, StartBillNow
 from decabilld.messages.decision import Context, Decision, Effect, Entry
-from decabilld.messages.effects import RenderDocument
 
 ERRORS_KEPT = 100
 
@@ -222,7 +222,7 @@ class Billing:
         self._written.append(invoice)
         self._written += [replace(position, invoice_id=invoice.id, closed_at=now) for position in positions]
         self.entries.append(issued_entry(invoice, self._run_id))
-        self.effects.append(RenderDocument(id=self._context.new_id(), invoice_id=invoice.id, document="invoice"))
+        self.effects.append(notices.invoice_issued(self._state, invoice, self._context))
         self.invoice_count += 1
 
 

@@ -1,5 +1,6 @@
 """What is done to issued invoices: voided by a credit note, marked paid and unpaid by hand."""
 
+from decabilld.actors.tenant.handlers import notices
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain import invoices
 from decabilld.domain.entities import Id, Invoice, Payment
@@ -7,7 +8,6 @@ from decabilld.domain.lifecycle import INVOICE, step
 from decabilld.domain.refusals import Invalid, NotFound
 from decabilld.messages.commands import MarkInvoicePaid, MarkInvoiceUnpaid, VoidInvoice
 from decabilld.messages.decision import Context, Decision, Entry
-from decabilld.messages.effects import RenderDocument
 
 
 def void_invoice(state: TenantState, command: VoidInvoice, context: Context) -> Decision:
@@ -22,7 +22,7 @@ def void_invoice(state: TenantState, command: VoidInvoice, context: Context) -> 
         gross_minor=voided.total_gross_minor,
         reason=command.reason,
     )
-    effect = RenderDocument(id=context.new_id(), invoice_id=voided.id, document="credit_note")
+    effect = notices.invoice_voided(state, voided, context)
     return Decision(reply=voided, changes=(voided,), entries=(entry,), effects=(effect,))
 
 
@@ -39,7 +39,8 @@ def mark_invoice_paid(state: TenantState, command: MarkInvoicePaid, context: Con
         amount_minor=payment.amount_minor,
         reason=command.reason,
     )
-    return Decision(reply=paid, changes=(paid, payment), entries=(entry,))
+    effects = notices.payment_succeeded(state, paid, payment.amount_minor, context)
+    return Decision(reply=paid, changes=(paid, payment), entries=(entry,), effects=effects)
 
 
 def mark_invoice_unpaid(state: TenantState, command: MarkInvoiceUnpaid, context: Context) -> Decision:

@@ -5,6 +5,7 @@ What they are made of and what they come to is `domain/invoices`; what happens t
 
 from collections.abc import Sequence
 
+from decabilld.actors.tenant.handlers import notices
 from decabilld.actors.tenant.handlers.billing import issued_entry
 from decabilld.actors.tenant.handlers.invoices import invoice_of
 from decabilld.actors.tenant.handlers.numbers import Numbers
@@ -24,7 +25,6 @@ from decabilld.messages.commands import (
     UpdateManualInvoice,
 )
 from decabilld.messages.decision import Context, Decision, Entry
-from decabilld.messages.effects import RenderDocument
 
 
 def create_manual_invoice(state: TenantState, command: CreateManualInvoice, context: Context) -> Decision:
@@ -88,7 +88,7 @@ def issue_manual_invoice(state: TenantState, command: IssueManualInvoice, contex
         reply=issued,
         changes=(*numbers.changes, issued),
         entries=(issued_entry(issued),),
-        effects=(RenderDocument(id=context.new_id(), invoice_id=issued.id, document="invoice"),),
+        effects=(notices.invoice_issued(state, issued, context),),
     )
 
 

@@ -41,5 +41,5 @@ def invoice_subscription(state: TenantState, command: InvoiceSubscription, conte
         reply=issued,
         changes=(*charged.changes, *billing.changes),
         entries=(*charged.entries, created, *billing.entries),
-        effects=tuple(billing.effects),
+        effects=(*charged.effects, *billing.effects),
     )

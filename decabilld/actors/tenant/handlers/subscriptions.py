@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from decabilld.actors.tenant.handlers import notices
 from decabilld.actors.tenant.handlers.accrual import first_advance_charge, pass_boundaries
 from decabilld.actors.tenant.handlers.catalog import plan_of, service_type_of
 from decabilld.actors.tenant.handlers.numbers import Numbers
@@ -13,7 +14,14 @@ from decabilld.domain.entities import Entity, ServicePlan, Subscription
 from decabilld.domain.invoices import check_profile
 from decabilld.domain.lifecycle import SUBSCRIPTION, step
 from decabilld.domain.numbering import SUBSCRIPTION_SERIES, subscription_number
-from decabilld.domain.periods import add_local_days, boundary, first_boundary_at_or_after, local_date, period_at
+from decabilld.domain.periods import (
+    add_local_days,
+    boundary,
+    first_boundary_at_or_after,
+    local_date,
+    period_at,
+    reminder_instant,
+)
 from decabilld.domain.pricing import terms_of
 from decabilld.domain.refusals import CommitmentNotOver, Invalid, NotFound
 from decabilld.messages.commands import CancelSubscription, OrderSubscription, ResumeSubscription
@@ -39,6 +47,7 @@ def order_subscription(state: TenantState, command: OrderSubscription, context: 
         period_start=context.now,
         period_end=end,
         charged_through=end if terms.bill_in_advance else context.now,
+        remind_at=reminder_instant(terms, context.now, end, policy.reminder_days, policy.zone),
         created_at=context.now,
         updated_at=context.now,
     )
@@ -56,7 +65,8 @@ def order_subscription(state: TenantState, command: OrderSubscription, context: 
         position, entry = first_advance_charge(subscription, context)
         changes.append(position)
         entries.append(entry)
-    return Decision(reply=subscription, changes=tuple(changes), entries=tuple(entries))
+    effects = notices.subscription_ordered(state, subscription, context)
+    return Decision(reply=subscription, changes=tuple(changes), entries=tuple(entries), effects=effects)
 
 
 def cancel_subscription(state: TenantState, command: CancelSubscription, context: Context) -> Decision:
@@ -79,7 +89,9 @@ def cancel_subscription(state: TenantState, command: CancelSubscription, context
         data={"effective_at": _iso(cancelled.cancel_effective_at), "reason": command.reason},
     )
     after = pass_boundaries(state, cancelled, context)
-    return replace(after, entries=(entry, *after.entries))
+    # What ends at once is told as ended.
+    told = after.effects or notices.cancel_scheduled(state, cancelled, context)
+    return replace(after, entries=(entry, *after.entries), effects=told)
 
 
 def resume_subscription(state: TenantState, command: ResumeSubscription, context: Context) -> Decision:

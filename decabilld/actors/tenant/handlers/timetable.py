@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from decabilld.actors.tenant.handlers import notices
 from decabilld.actors.tenant.handlers.accrual import pass_boundaries
 from decabilld.actors.tenant.handlers.billing import (
     billing_instant,
@@ -23,14 +24,16 @@ from decabilld.actors.tenant.handlers.billing import (
 )
 from decabilld.actors.tenant.indexes import (
     INVOICES_DUE,
+    REMINDERS_DUE,
     SUBSCRIPTIONS_DUE,
     Index,
     due_hour,
     invoice_due,
+    reminder_due,
     subscription_due,
 )
 from decabilld.actors.tenant.state import TenantState
-from decabilld.domain.entities import BillingRun, Entity, Id, Invoice, Timetable
+from decabilld.domain.entities import BillingRun, Entity, Id, Invoice, Subscription, Timetable
 from decabilld.domain.lifecycle import INVOICE, step
 from decabilld.domain.policy import BillingPolicy
 from decabilld.domain.refusals import Invalid
@@ -81,7 +84,7 @@ def _on(decision: Decision, successor: DoDueWork | MoveTestClock) -> Decision:
 
 def next_target(state: TenantState, command: DoDueWork, context: Context) -> Id | None:
     """The one entity that the next piece would begin with."""
-    if "charges" in command.kinds or "billing" in command.kinds:
+    if _charges_first(command):
         for subscription in _due(state, SUBSCRIPTIONS_DUE, subscription_due, command, context):
             return subscription.id
     if "billing" in command.kinds:
@@ -91,15 +94,18 @@ def next_target(state: TenantState, command: DoDueWork, context: Context) -> Id 
     if "overdue" in command.kinds:
         for invoice in _due(state, INVOICES_DUE, invoice_due, command, context):
             return invoice.id
+    if "reminders" in command.kinds and context.policy.mail:
+        for subscription in _due(state, REMINDERS_DUE, reminder_due, command, context):
+            return subscription.id
     return None
 
 
 def next_piece(state: TenantState, command: DoDueWork, context: Context) -> Decision | None:
     """What comes next of the due work, some at a time; None when nothing is due.
 
-    Order: charges and endings, then billing runs, then invoices past due.
+    Order: charges and endings, then billing runs, then invoices past due, then reminders of renewals.
     """
-    if "charges" in command.kinds or "billing" in command.kinds:
+    if _charges_first(command):
         subscriptions = tuple(
             islice(_due(state, SUBSCRIPTIONS_DUE, subscription_due, command, context), command.at_a_time)
         )
@@ -114,8 +120,17 @@ def next_piece(state: TenantState, command: DoDueWork, context: Context) -> Deci
     if "overdue" in command.kinds:
         invoices = tuple(islice(_due(state, INVOICES_DUE, invoice_due, command, context), command.at_a_time))
         if invoices:
-            return _joined(_become_overdue(invoice, context) for invoice in invoices)
+            return _joined(_become_overdue(state, invoice, context) for invoice in invoices)
+    if "reminders" in command.kinds and context.policy.mail:
+        renewing = tuple(islice(_due(state, REMINDERS_DUE, reminder_due, command, context), command.at_a_time))
+        if renewing:
+            return _joined(_remind(state, subscription, context) for subscription in renewing)
     return None
+
+
+def _charges_first(command: DoDueWork) -> bool:
+    """What is billed must be charged before, and nobody is reminded of a period that has begun."""
+    return any(kind in command.kinds for kind in ("charges", "billing", "reminders"))
 
 
 def move_test_clock(state: TenantState, command: MoveTestClock, context: Context) -> Decision:
@@ -136,13 +151,19 @@ def move_test_clock(state: TenantState, command: MoveTestClock, context: Context
             gathered.add(Decision(changes=(timetable,)), now)
             return replace(gathered.decision(), reply=timetable)
         else:
-            now = min(max(next_due_instant(gathered.state, context.policy), now), command.to)
+            now = min(max(next_instant(gathered.state, context.policy), now), command.to)
             gathered.add(Decision(changes=(replace(gathered.state.timetable, test_clock=now),)), now)
     return _on(gathered.decision(), command)
 
 
+def next_instant(state: TenantState, policy: BillingPolicy) -> datetime:
+    """When something is to be done next: something due, or somebody to be reminded."""
+    due = next_due_instant(state, policy)
+    return min(due, _earliest_due(state, REMINDERS_DUE, reminder_due, due)) if policy.mail else due
+
+
 def next_due_instant(state: TenantState, policy: BillingPolicy) -> datetime:
-    """When something falls due next; the next billing hour at the latest."""
+    """When something falls due next, reminders aside; the next billing hour at the latest."""
     following = state.timetable.billing_date_done + timedelta(days=1)
     earliest = billing_instant(following, policy)
     return min(
@@ -181,7 +202,7 @@ def _live_runs(state: TenantState) -> list[BillingRun]:
     return sorted(state.all(BillingRun).values(), key=lambda run: (run.created_at, run.id))
 
 
-def _become_overdue(invoice: Invoice, context: Context) -> Decision:
+def _become_overdue(state: TenantState, invoice: Invoice, context: Context) -> Decision:
     overdue = replace(invoice, status=step(INVOICE, invoice.status, "become_overdue"), updated_at=context.now)
     entry = Entry(
         kind="invoice.became_overdue",
@@ -191,7 +212,23 @@ def _become_overdue(invoice: Invoice, context: Context) -> Decision:
         invoice_id=invoice.id,
         data={"balance_minor": invoice.balance_minor, "currency": invoice.currency},
     )
-    return Decision(changes=(overdue,), entries=(entry,))
+    effects = notices.invoice_overdue(state, overdue, context)
+    return Decision(changes=(overdue,), entries=(entry,), effects=effects)
+
+
+def _remind(state: TenantState, subscription: Subscription, context: Context) -> Decision:
+    """Once a period: the next one has its own instant."""
+    reminded = replace(subscription, remind_at=None)
+    entry = Entry(
+        kind="subscription.renewal_reminded",
+        message=f"Reminder that {subscription.number} renews",
+        entity=reminded,
+        user_id=subscription.user_id,
+        data={"renews_at": None if subscription.period_end is None else subscription.period_end.isoformat()},
+    )
+    return Decision(
+        changes=(reminded,), entries=(entry,), effects=notices.renewal_reminder(state, subscription, context)
+    )
 
 
 class _Gathered:
