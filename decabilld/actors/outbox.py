@@ -150,5 +150,7 @@ def _given_up(row: OutboxRow, reason: str, now: datetime) -> tuple[GiveUpEffect,
         reason=reason,
         invoice_id=concerned.get("invoice_id"),
         user_id=concerned.get("user_id"),
+        item_id=concerned.get("item_id"),
+        subscription_id=concerned.get("subscription_id"),
     )
     return command, Postponed(replace(row, attempts=row.attempts + 1, last_error=reason, failed_at=now))

@@ -1,6 +1,6 @@
 """The seller's rules that the operator sets: built once from the settings, handed to every decision as a value."""
 
-from datetime import time
+from datetime import time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -28,3 +28,11 @@ class BillingPolicy(Struct, frozen=True, kw_only=True):
     reminder_days: int = 3
     """Whole local days before the next period that customers are reminded of it; 0: they aren't."""
     test_clock: bool = False
+    providers: frozenset[str] = frozenset()
+    """Of servers, by id: all that are installed. Service types may name these, or `none`."""
+    providers_ready: frozenset[str] = frozenset()
+    """Those of them that have a token."""
+    dns_domain: str | None = None
+    """What hostnames are published under; None: they aren't."""
+    backorder_retry: timedelta = timedelta(minutes=1)
+    """To the first retry of a backorder; each further one after twice as long, up to an hour."""

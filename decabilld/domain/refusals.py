@@ -87,6 +87,18 @@ class PaymentProviderTimedOut(Refusal):
     code = "PAYMENT_PROVIDER_TIMED_OUT"
 
 
+class NoCapacity(Invalid):
+    """The provider has no room for what was ordered, and the order may not wait."""
+
+    code = "NO_CAPACITY"
+
+
+class ServerProviderFailed(Refusal):
+    """A provider of servers refused or did not answer (bad gateway)."""
+
+    code = "SERVER_PROVIDER_FAILED"
+
+
 class IdempotencyMismatch(Refusal):
     """The same Idempotency-Key came with another request."""
 

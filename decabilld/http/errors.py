@@ -42,6 +42,7 @@ STATUS_OF: dict[type[Exception], int] = {
     refusals.MailNotConfigured: 503,
     refusals.PaymentProviderFailed: 502,
     refusals.PaymentProviderTimedOut: 504,
+    refusals.ServerProviderFailed: 502,
     refusals.IdempotencyMismatch: 422,
     TooManyRequests: 429,
     Busy: 503,

@@ -44,9 +44,14 @@ from decabilld.messages.commands.invoices import (
 )
 from decabilld.messages.commands.payments import (
     ApplyPaymentEvent,
+    AskPayment,
     ConfirmCheckoutFailed,
+    ConfirmCheckoutMissing,
     ConfirmCheckoutOpened,
     InitiatePayment,
+    PaymentNotice,
+    ReconcilePayments,
+    RecordReversal,
 )
 from decabilld.messages.commands.servers import (
     CancelBackorder,
@@ -76,10 +81,12 @@ __all__ = [
     "AT_A_TIME",
     "AdmitSubject",
     "ApplyPaymentEvent",
+    "AskPayment",
     "CancelBackorder",
     "CancelSubscription",
     "ChangePassword",
     "ConfirmCheckoutFailed",
+    "ConfirmCheckoutMissing",
     "ConfirmCheckoutOpened",
     "ConfirmEffectDone",
     "ConfirmEmail",
@@ -117,6 +124,9 @@ __all__ = [
     "NewSecrets",
     "OpenTimetable",
     "OrderSubscription",
+    "PaymentNotice",
+    "ReconcilePayments",
+    "RecordReversal",
     "RecordUsage",
     "RegisterUser",
     "RenewPasswordHash",

@@ -17,6 +17,13 @@ class GiveUpEffect(Command, frozen=True, kw_only=True):
     reason: str
     invoice_id: Id | None = None
     user_id: Id | None = None
+    item_id: Id | None = None
+    subscription_id: Id | None = None
 
     def needs(self) -> tuple[Need, ...]:
-        return ((e.Invoice, self.invoice_id),) if self.invoice_id else ()
+        named = (
+            (e.Invoice, self.invoice_id),
+            (e.Subscription, self.subscription_id),
+            (e.SubscriptionItem, self.item_id),
+        )
+        return tuple((kind, entity_id) for kind, entity_id in named if entity_id is not None)

@@ -122,7 +122,6 @@ class ReportVanishedServer(ItemOutcome, frozen=True, kw_only=True):
 
 
 class ReportStackUpdate(ItemOutcome, frozen=True, kw_only=True):
-    """The containers of an item's server were updated, or not. `output` is what the server said, shortened."""
+    """The containers of an item's server were updated, or not."""
 
-    output: str
     failure: str | None = None

@@ -8,19 +8,19 @@ from msgspec.structs import replace
 from decabilld.domain.entities import Id
 from decabilld.messages.decision import Command
 
-Work = Literal["charges", "billing", "overdue", "reminders"]
+Work = Literal["charges", "billing", "overdue", "reminders", "backorders"]
 AT_A_TIME = 300
 """Subscriptions, customers or invoices that one command of long work deals with, so that requests get in between."""
 
 
 class DoDueWork(Command, frozen=True, kw_only=True):
-    """Do what has fallen due, in order: charges and endings, billing runs, overdue invoices, reminders of renewals.
+    """Do what has fallen due, in order: charges and endings, billing runs, overdue invoices, reminders, backorders.
 
     Reply: None once nothing is due. What fails as one of many is tried alone (`target`), and left out (`skip`) until
     the next time when it is to blame.
     """
 
-    kinds: tuple[Work, ...] = ("charges", "billing", "overdue", "reminders")
+    kinds: tuple[Work, ...] = ("charges", "billing", "overdue", "reminders", "backorders")
     at_a_time: int = AT_A_TIME
     singly_left: int = 0
     target: Id | None = None

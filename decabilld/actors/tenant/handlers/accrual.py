@@ -10,6 +10,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from decabilld.actors.tenant.handlers import notices
+from decabilld.actors.tenant.handlers.items import abandon
 from decabilld.actors.tenant.indexes import ITEMS_OF_SUBSCRIPTION, USAGE_OF_SUBSCRIPTION, subscription_due
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.charges import period_charge, usage_position
@@ -17,7 +18,7 @@ from decabilld.domain.entities import Entity, Position, Subscription, UsageRecor
 from decabilld.domain.lifecycle import SUBSCRIPTION, step
 from decabilld.domain.periods import boundary, reminder_instant
 from decabilld.domain.refusals import Invalid
-from decabilld.messages.decision import Context, Decision, Entry
+from decabilld.messages.decision import Context, Decision, Effect, Entry
 
 BOUNDARIES_MAX = 1_000
 """Boundaries that one decision passes; a subscription with more is still due, and goes on in the next one."""
@@ -35,11 +36,16 @@ def pass_boundaries(state: TenantState, subscription: Subscription, context: Con
             break
         walk.pass_one(due)
     changes: list[Entity] = [walk.subscription, *walk.changes]
+    effects: list[Effect] = []
     if not walk.subscription.live:
-        items = state.each(ITEMS_OF_SUBSCRIPTION, subscription.id)
-        changes += [replace(item, released_at=context.now, updated_at=context.now) for item in items]
-    told = () if walk.subscription.live else notices.subscription_ended(state, walk.subscription, context)
-    return Decision(reply=walk.subscription, changes=tuple(changes), entries=tuple(walk.entries), effects=told)
+        for item in state.each(ITEMS_OF_SUBSCRIPTION, subscription.id):
+            left, removal = abandon(item, context)
+            changes.append(left)
+            effects += removal
+        effects += notices.subscription_ended(state, walk.subscription, context)
+    return Decision(
+        reply=walk.subscription, changes=tuple(changes), entries=tuple(walk.entries), effects=tuple(effects)
+    )
 
 
 def charge_elapsed(state: TenantState, subscription: Subscription, context: Context) -> Decision:
@@ -51,7 +57,7 @@ def charge_elapsed(state: TenantState, subscription: Subscription, context: Cont
     passed = pass_boundaries(state, subscription, context)
     here: Subscription = passed.reply  # type: ignore[assignment]
     due = subscription_due(here)
-    if due is None or here.terms.bill_in_advance:
+    if due is None or here.terms.bill_in_advance or here.awaits_server:
         return passed
     if due <= context.now:
         raise Invalid("Charges of this subscription are still being written; try again shortly")
@@ -65,6 +71,23 @@ def charge_elapsed(state: TenantState, subscription: Subscription, context: Cont
         reply=walk.subscription,
         changes=(*passed.changes, walk.subscription, *walk.changes),
         entries=(*passed.entries, *walk.entries),
+    )
+
+
+def begun(subscription: Subscription, context: Context) -> Subscription:
+    """The subscription in its first period, which begins now; nothing of it is charged yet."""
+    terms, policy = subscription.terms, context.policy
+    end = boundary(terms, context.now, 1, policy.zone)
+    return replace(
+        subscription,
+        status="active",
+        anchor=context.now,
+        period_index=0,
+        period_start=context.now,
+        period_end=end,
+        charged_through=context.now,
+        remind_at=reminder_instant(terms, context.now, end, policy.reminder_days, policy.zone),
+        updated_at=context.now,
     )
 
 
@@ -89,7 +112,7 @@ class Walk:
         """The boundary or end at `instant`: charge what ends there, then end or begin the next period."""
         subscription = self.subscription
         ends = subscription.cancel_effective_at == instant
-        if not subscription.terms.bill_in_advance:
+        if not subscription.terms.bill_in_advance and not subscription.awaits_server:
             self.charge(instant, last=ends)
         if ends:
             self._end(instant)

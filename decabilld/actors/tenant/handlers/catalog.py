@@ -7,7 +7,9 @@ from msgspec.structs import replace
 from decabilld.actors.tenant.indexes import PLANS_OF_TYPE, SERVICE_TYPE_BY_KEY, SUBSCRIPTIONS_OF_PLAN
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import ServicePlan, ServiceType
+from decabilld.domain.policy import BillingPolicy
 from decabilld.domain.pricing import plan_price
+from decabilld.domain.provisioning import check_schema, location_selectable
 from decabilld.domain.refusals import Conflict, Invalid, NotFound
 from decabilld.messages.commands import (
     CreateServicePlan,
@@ -19,20 +21,20 @@ from decabilld.messages.commands import (
 )
 from decabilld.messages.decision import Context, Decision, Entry
 
-PROVIDERS = ("none", "hetzner", "digital-ocean")
+NOTHING_DEPLOYED = "none"
 
 
 def create_service_type(state: TenantState, command: CreateServiceType, context: Context) -> Decision:
     new = ServiceType(id=context.new_id(), created_at=context.now, updated_at=context.now, **command.fields)
     if state.first(SERVICE_TYPE_BY_KEY, new.key) is not None:
         raise Conflict(f"A service type with the key {new.key!r} exists already")
-    _check_service_type(new)
+    _check_service_type(new, context.policy)
     return _saved(new, "service_type.created", f"Service type {new.name} created")
 
 
 def update_service_type(state: TenantState, command: UpdateServiceType, context: Context) -> Decision:
     changed = replace(service_type_of(state, command.service_type_id), updated_at=context.now, **command.fields)
-    _check_service_type(changed)
+    _check_service_type(changed, context.policy)
     return _saved(changed, "service_type.updated", f"Service type {changed.name} updated", command.fields)
 
 
@@ -82,14 +84,22 @@ def plan_of(state: TenantState, plan_id: str) -> ServicePlan:
     return plan
 
 
-def _check_service_type(service_type: ServiceType) -> None:
-    if service_type.provider not in PROVIDERS:
-        raise Invalid(f"Unknown provider {service_type.provider!r}; there are: {', '.join(PROVIDERS)}")
+def _check_service_type(service_type: ServiceType, policy: BillingPolicy) -> None:
+    check_schema(service_type.config_schema)
+    known = (NOTHING_DEPLOYED, *sorted(policy.providers))
+    if service_type.provider not in known:
+        raise Invalid(f"Unknown provider {service_type.provider!r}; there are: {', '.join(known)}")
 
 
 def _check_plan(state: TenantState, plan: ServicePlan) -> None:
-    if plan.service_type_id is not None and state.get(ServiceType, plan.service_type_id) is None:
+    service_type = state.get(ServiceType, plan.service_type_id)
+    if plan.service_type_id is not None and service_type is None:
         raise Invalid("serviceTypeId: there is no such service type")
+    selectable = service_type is not None and location_selectable(service_type.config_schema)
+    if plan.allow_customer_location_selection and not selectable:
+        raise Invalid(
+            "allowCustomerLocationSelection: the service type's configSchema needs a string `location` with an enum"
+        )
     if plan_price(plan.base_price, plan.margin_percent, plan.margin_fixed) < 0:
         raise Invalid("basePrice and margins add up to less than zero")
     if plan.billing_day_of_month is not None and plan.interval not in ("month", "year"):

@@ -2,11 +2,14 @@
 
 from msgspec.structs import replace
 
+from decabilld.actors.tenant.handlers.items import item_entry
+from decabilld.actors.tenant.handlers.servers import confirm_name_published, confirm_server_refused
 from decabilld.actors.tenant.state import TenantState
-from decabilld.domain.entities import Entity, Invoice, PaymentAttempt, User
-from decabilld.domain.refusals import PaymentProviderFailed
-from decabilld.messages.commands import ConfirmEffectDone, GiveUpEffect
+from decabilld.domain.entities import Entity, Invoice, PaymentAttempt, SubscriptionItem, User
+from decabilld.domain.refusals import PaymentProviderFailed, ServerProviderFailed
+from decabilld.messages.commands import ConfirmEffectDone, ConfirmNamePublished, ConfirmServerRefused, GiveUpEffect
 from decabilld.messages.decision import Context, Decision, Entry
+from decabilld.messages.server_effects import AwaitAddress, CreateServer, PublishName
 
 
 def confirm_effect_done(state: TenantState, command: ConfirmEffectDone, context: Context) -> Decision:
@@ -16,6 +19,8 @@ def confirm_effect_done(state: TenantState, command: ConfirmEffectDone, context:
 
 def give_up_effect(state: TenantState, command: GiveUpEffect, context: Context) -> Decision:
     """The row stays, marked; the journal says so. Whoever waited for the outcome is told, and may ask again."""
+    if command.item_id is not None and command.subscription_id is not None:
+        return _give_up_server(state, command, context)
     message = f"{command.effect_kind} was given up: {command.reason}"
     attempt = state.get(PaymentAttempt, command.effect_id)
     changes: tuple[Entity, ...] = ()
@@ -34,3 +39,20 @@ def give_up_effect(state: TenantState, command: GiveUpEffect, context: Context) 
         data={"effect_id": command.effect_id},
     )
     return Decision(reply=PaymentProviderFailed(message), changes=changes, entries=(entry,))
+
+
+def _give_up_server(state: TenantState, command: GiveUpEffect, context: Context) -> Decision:
+    """As if the provider had refused: the order goes on without the name, waits as a backorder, or ends."""
+    assert command.item_id is not None
+    assert command.subscription_id is not None
+    concerned = {"item_id": command.item_id, "subscription_id": command.subscription_id}
+    item = state.get(SubscriptionItem, command.item_id)
+    assert item is not None, "an effect names the item that it was written with"
+    if command.effect_kind == PublishName.__name__:
+        return confirm_name_published(state, ConfirmNamePublished(**concerned, failure=command.reason), context)
+    if command.effect_kind in (CreateServer.__name__, AwaitAddress.__name__):
+        refused = ConfirmServerRefused(**concerned, reason=command.reason, no_capacity=True)
+        return confirm_server_refused(state, refused, context)
+    message = f"{command.effect_kind} was given up: {command.reason}"
+    entry = item_entry("effect.given_up", message, item, level="error", effect_id=command.effect_id)
+    return Decision(reply=ServerProviderFailed(command.reason), entries=(entry,))

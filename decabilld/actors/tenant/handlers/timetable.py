@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from decabilld.actors.tenant.handlers import notices
 from decabilld.actors.tenant.handlers.accrual import pass_boundaries
+from decabilld.actors.tenant.handlers.backorders import try_due_backorder
 from decabilld.actors.tenant.handlers.billing import (
     billing_instant,
     continue_run,
@@ -23,10 +24,12 @@ from decabilld.actors.tenant.handlers.billing import (
     open_timetable as new_timetable,
 )
 from decabilld.actors.tenant.indexes import (
+    BACKORDERS_DUE,
     INVOICES_DUE,
     REMINDERS_DUE,
     SUBSCRIPTIONS_DUE,
     Index,
+    backorder_due,
     due_hour,
     invoice_due,
     reminder_due,
@@ -97,13 +100,17 @@ def next_target(state: TenantState, command: DoDueWork, context: Context) -> Id 
     if "reminders" in command.kinds and context.policy.mail:
         for subscription in _due(state, REMINDERS_DUE, reminder_due, command, context):
             return subscription.id
+    if "backorders" in command.kinds:
+        for backorder in _due(state, BACKORDERS_DUE, backorder_due, command, context):
+            return backorder.id
     return None
 
 
 def next_piece(state: TenantState, command: DoDueWork, context: Context) -> Decision | None:
     """What comes next of the due work, some at a time; None when nothing is due.
 
-    Order: charges and endings, then billing runs, then invoices past due, then reminders of renewals.
+    Order: charges and endings, then billing runs, then invoices past due, reminders of renewals,
+    backorders to be tried again.
     """
     if _charges_first(command):
         subscriptions = tuple(
@@ -125,6 +132,10 @@ def next_piece(state: TenantState, command: DoDueWork, context: Context) -> Deci
         renewing = tuple(islice(_due(state, REMINDERS_DUE, reminder_due, command, context), command.at_a_time))
         if renewing:
             return _joined(_remind(state, subscription, context) for subscription in renewing)
+    if "backorders" in command.kinds:
+        backorders = tuple(islice(_due(state, BACKORDERS_DUE, backorder_due, command, context), command.at_a_time))
+        if backorders:
+            return _joined(try_due_backorder(state, backorder, context) for backorder in backorders)
     return None
 
 
@@ -157,8 +168,9 @@ def move_test_clock(state: TenantState, command: MoveTestClock, context: Context
 
 
 def next_instant(state: TenantState, policy: BillingPolicy) -> datetime:
-    """When something is to be done next: something due, or somebody to be reminded."""
+    """When something is to be done next: something due, a backorder to be tried, somebody to be reminded."""
     due = next_due_instant(state, policy)
+    due = min(due, _earliest_due(state, BACKORDERS_DUE, backorder_due, due))
     return min(due, _earliest_due(state, REMINDERS_DUE, reminder_due, due)) if policy.mail else due
 
 

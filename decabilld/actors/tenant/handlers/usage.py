@@ -23,6 +23,8 @@ def record_usage(state: TenantState, command: RecordUsage, context: Context) -> 
         raise Invalid("A subscription that is billed in advance takes no usage")
     if subscription.anchor is None:
         raise Invalid("The subscription has not begun")
+    if subscription.awaits_server:
+        raise Invalid("The subscription's server is not there yet")
     if command.period_end < command.period_start:
         raise Invalid("periodEnd: lies before periodStart")
     record = UsageRecord(
