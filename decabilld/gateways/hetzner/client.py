@@ -4,7 +4,8 @@ Owns which requests are made, and in which order. What the answers mean is `wire
 `rest.py`'s, how many requests an hour is `budget.py`'s. Source: docs.hetzner.cloud, version 1.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
@@ -54,7 +55,7 @@ class HetznerCloud:
         return CONFIG_SCHEMA
 
     async def server_types(self) -> Sequence[ServerType]:
-        async with self._rest.calls() as ask:
+        async with self._reading() as ask:
             pages = await _all(ask, "/server_types", {}, wire.Types)
         return [wire.server_type(told) for page in pages for told in page.server_types]
 
@@ -64,7 +65,7 @@ class HetznerCloud:
         Raises OverBudget when requests are short: listings yield first.
         """
         self._budget.begin_listing()
-        async with self._rest.calls() as ask:
+        async with self._reading() as ask:
             for _ in range(MAX_LISTINGS):
                 pages = await _all(ask, "/servers", {"label_selector": wire.LABEL, "sort": "id:asc"}, wire.Servers)
                 self._budget.listed(len(pages))
@@ -74,7 +75,7 @@ class HetznerCloud:
         raise ProviderAway("Hetzner's list of servers changes too fast to be read")
 
     async def servers_of(self, item_id: Id) -> Sequence[Server]:
-        async with self._rest.calls() as ask:
+        async with self._reading() as ask:
             return await _labelled(ask, item_id)
 
     async def create_server(self, order: ServerOrder) -> Server:
@@ -117,6 +118,15 @@ class HetznerCloud:
 
     async def close(self) -> None:
         await self._rest.close()
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[Calls]:
+        """Only a token that is refused could refuse a question: what is asked may be answered with the next one."""
+        try:
+            async with self._rest.calls() as ask:
+                yield ask
+        except ProviderRefused as refused:
+            raise ProviderAway(str(refused)) from None
 
     async def _delete(self, path: str) -> None:
         try:

@@ -1,0 +1,87 @@
+"""An answer of a provider, kept for a while: however many ask, the provider is asked once.
+
+Owns when to ask again and what to show while the provider is away. Knows nothing of what is asked.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import structlog
+
+from decabilld.actors.provider import OverBudget, ProviderAway
+
+ASK_SECONDS = 45.0
+"""A provider ends its calls within 40 s; this is for one that doesn't."""
+FAILURE_KEPT_SECONDS = 5.0
+OVER_BUDGET_STALE_SECONDS = 60.0
+T = TypeVar("T")
+_log = structlog.get_logger("providers")
+
+
+class Kept(Generic[T]):
+    """`fresh_seconds`: how long an answer is given again. `stale_seconds`: how long, since it was asked for, it still
+    is while the provider is away. While only our requests are short, that is 60 s at least.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[[], Awaitable[T]],
+        *,
+        fresh_seconds: float,
+        stale_seconds: float = 0.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name, self._ask, self._now = name, ask, now
+        self._fresh_seconds, self._stale_seconds = fresh_seconds, stale_seconds
+        self._asking = asyncio.Lock()
+        self._forgotten = 0
+        self._answer: tuple[T] | None = None
+        self._asked_at = self._fresh_until = float("-inf")
+        self._failed: ProviderAway | None = None
+        self._failed_until = float("-inf")
+
+    async def get(self) -> T:
+        """Raises ProviderAway, for 5 s without asking again."""
+        if self._asking.locked() and (stale := self._younger_than(self._stale_seconds)):
+            return stale[0]  # somebody else asks already; no need to wait for it
+        async with self._asking:
+            if self._answer is not None and self._now() < self._fresh_until:
+                return self._answer[0]
+            if self._failed is None or self._now() >= self._failed_until:
+                await self._ask_now()
+            if self._failed is None:
+                assert self._answer is not None
+                return self._answer[0]
+            kept = max(self._stale_seconds, OVER_BUDGET_STALE_SECONDS if isinstance(self._failed, OverBudget) else 0.0)
+            if stale := self._younger_than(kept):
+                return stale[0]
+            raise type(self._failed)(str(self._failed))
+
+    def forget(self) -> None:
+        """From now on the answer isn't fresh any more, nor one that is under way."""
+        self._forgotten += 1
+        self._fresh_until = float("-inf")
+
+    async def _ask_now(self) -> None:
+        forgotten, asked_at = self._forgotten, self._now()
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                answer = await self._ask()
+        except ProviderAway as away:
+            self._fail(away)
+        except Exception as error:  # noqa: BLE001 - a provider may be anybody's code: its faults are its own
+            self._fail(ProviderAway(f"{self._name}: {type(error).__name__}: {error}"))
+        else:
+            self._answer, self._asked_at, self._failed = (answer,), asked_at, None
+            if forgotten == self._forgotten:
+                self._fresh_until = self._now() + self._fresh_seconds
+
+    def _fail(self, away: ProviderAway) -> None:
+        self._failed, self._failed_until = away, self._now() + FAILURE_KEPT_SECONDS
+        _log.warning("provider_away", lookup=self._name, reason=str(away))
+
+    def _younger_than(self, seconds: float) -> tuple[T] | None:
+        return self._answer if self._now() - self._asked_at <= seconds else None
