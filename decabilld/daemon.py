@@ -34,7 +34,7 @@ from decabilld.http.passwords import Passwords
 from decabilld.ids import new_id
 from decabilld.jobs.timetable import BillingTimetable, Intervals
 from decabilld.mail_setup import code_mail, notice_mail
-from decabilld.messages.commands import ApplyPaymentEvent
+from decabilld.messages.commands import PaymentNotice
 from decabilld.messages.effects import SendMail
 from decabilld.realtime.asyncapi import asyncapi_document
 from decabilld.realtime.dashboard import Dashboard
@@ -221,7 +221,7 @@ class Daemon:
             ),
         )
 
-    def _payment_events(self) -> Callable[[bytes, str], tuple[str | None, ApplyPaymentEvent]] | None:
+    def _payment_events(self) -> Callable[[bytes, str], tuple[str | None, PaymentNotice]] | None:
         secret = self.settings.stripe_webhook_secret
         if secret is None:
             return None

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 from decabilld.actors.ports import GivenUp, Runners, Unavailable
 from decabilld.domain.entities import Id, Invoice
-from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut, PaymentProviderUnreachable
 from decabilld.gateways.documents.document import DocumentImpossible, Kind
 from decabilld.gateways.documents.storage import DocumentStorage
-from decabilld.messages.commands import ConfirmCheckoutFailed, ConfirmCheckoutOpened, ConfirmEffectDone
+from decabilld.gateways.stripe.effects import CheckoutEffects
+from decabilld.messages.commands import ConfirmEffectDone
 from decabilld.messages.decision import Command, Effect
-from decabilld.messages.effects import MailDocument, OpenCheckout, RenderDocument, SendMail, SendNotice
+from decabilld.messages.effects import AskCheckout, MailDocument, OpenCheckout, RenderDocument, SendMail, SendNotice
 
 if TYPE_CHECKING:
     from decabilld.gateways.smtp.code_mail import CodeMail
@@ -34,8 +34,8 @@ class Effects:
         success_url: str,
         cancel_url: str,
     ) -> None:
-        self._find_invoice, self._documents, self._stripe, self._mail = find_invoice, documents, stripe, mail
-        self._notices, self._success_url, self._cancel_url = notices, success_url, cancel_url
+        self._find_invoice, self._documents, self._mail, self._notices = find_invoice, documents, mail, notices
+        self._checkout = CheckoutEffects(stripe, success_url=success_url, cancel_url=cancel_url)
 
     @property
     def runners(self) -> Runners:
@@ -43,7 +43,8 @@ class Effects:
             RenderDocument: self.render_document,
             MailDocument: self.mail_document,
             SendNotice: self.send_notice,
-            OpenCheckout: self.open_checkout,
+            OpenCheckout: self._checkout.open_checkout,
+            AskCheckout: self._checkout.ask_checkout,
             SendMail: self.send_mail,
         }
 
@@ -76,38 +77,6 @@ class Effects:
             return await self._documents.document(invoice, kind, tenant_id)
         except DocumentImpossible as impossible:
             raise GivenUp(f"the document can't be made: {impossible}") from None
-
-    async def open_checkout(self, tenant_id: str, effect: Effect) -> Command:
-        """Failures are outcomes, told to the customer at once; only a crash leads to another try by the outbox."""
-        assert isinstance(effect, OpenCheckout)
-        if self._stripe is None:
-            return ConfirmCheckoutFailed(attempt_id=effect.id, reason="Online payment is not configured any more")
-        try:
-            session = await self._stripe.open_session(
-                attempt_id=effect.id,
-                amount_minor=effect.amount_minor,
-                currency=effect.currency,
-                invoice_number=effect.invoice_number,
-                invoice_id=effect.invoice_id,
-                subscription_id=effect.subscription_id,
-                user_id=effect.user_id,
-                tenant_id=tenant_id,
-                customer_email=effect.customer_email,
-                success_url=self._success_url,
-                cancel_url=self._cancel_url,
-            )
-        except PaymentProviderUnreachable as failed:
-            return ConfirmCheckoutFailed(attempt_id=effect.id, reason=failed.message, in_doubt=True)
-        except PaymentProviderFailed as failed:
-            return ConfirmCheckoutFailed(attempt_id=effect.id, reason=failed.message)
-        except PaymentProviderTimedOut as late:
-            return ConfirmCheckoutFailed(attempt_id=effect.id, reason=late.message, in_doubt=True, timed_out=True)
-        return ConfirmCheckoutOpened(
-            attempt_id=effect.id,
-            session_id=session.session_id,
-            checkout_url=session.url,
-            expires_at=session.expires_at,
-        )
 
     async def send_mail(self, tenant_id: str, effect: Effect) -> Command:
         assert isinstance(effect, SendMail)

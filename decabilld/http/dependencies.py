@@ -13,7 +13,7 @@ from decabilld.http.auth import Tokens
 from decabilld.http.limits import Network, RateLimit
 from decabilld.http.passwords import Passwords
 from decabilld.http.principal import Authenticator
-from decabilld.messages.commands import ApplyPaymentEvent
+from decabilld.messages.commands import PaymentNotice
 from decabilld.store.readers import Readers
 
 
@@ -76,6 +76,6 @@ class Dependencies(Struct, frozen=True, kw_only=True):
     not_ready: Callable[[], str | None]
     seal_code: Callable[[str, str], str] | None = None
     """Seals (code, tenant id) for the mail; None while no mail server is configured."""
-    read_payment_event: Callable[[bytes, str], tuple[str | None, ApplyPaymentEvent]] | None = None
+    read_payment_event: Callable[[bytes, str], tuple[str | None, PaymentNotice]] | None = None
     asyncapi: Callable[[], dict[str, Any]] | None = None
     """Makes the document of the socket site, which is no part of this one."""

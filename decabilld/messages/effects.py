@@ -26,8 +26,22 @@ class OpenCheckout(Effect, frozen=True, kw_only=True):
     subscription_id: Id | None
     user_id: Id
     customer_email: str | None
+    customer_id: str | None
+    """At the processor, if one is known."""
     amount_minor: int
     currency: str
+
+
+class AskCheckout(Effect, frozen=True, kw_only=True):
+    """Ask the processor what became of an attempt: by its session, else among those opened between the two instants."""
+
+    attempts_max: ClassVar[int] = 3
+    attempt_id: Id
+    invoice_id: Id
+    user_id: Id
+    session_id: str | None
+    created_at: datetime
+    updated_at: datetime
 
 
 MailTemplate = Literal["confirm_email", "reset_password"]
@@ -121,7 +135,7 @@ class MailDocument(Notice, frozen=True, kw_only=True):
 
 
 AnyServerEffect = CreateServer | AwaitAddress | PublishName | RemoveServer | SwitchServer
-AnyEffect = RenderDocument | OpenCheckout | SendMail | SendNotice | MailDocument | AnyServerEffect
+AnyEffect = RenderDocument | OpenCheckout | AskCheckout | SendMail | SendNotice | MailDocument | AnyServerEffect
 
 _decoder: msgspec.json.Decoder[AnyEffect] = msgspec.json.Decoder(AnyEffect)
 

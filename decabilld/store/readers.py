@@ -50,6 +50,9 @@ SELECT coalesce(json_object_agg(id, number), '{}')::text
 FROM subscriptions WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s::uuid[])"""
 _WITH_A_LINE_OF = f"""invoices WHERE tenant_id = %(tenant)s AND subscription_ids @> ARRAY[%(subscription)s]::uuid[]
     AND status <> 'draft' {_NEWEST_FIRST}"""
+_PAYMENT = """
+SELECT coalesce((SELECT json_build_object('tenant_id', tenant_id, 'invoice_id', invoice_id) FROM payments
+    WHERE tenant_id = ANY(%(tenants)s) AND reference = %(reference)s AND source = 'stripe' LIMIT 1), 'null')::text"""
 _OF_INVOICE = """journal WHERE tenant_id = %(tenant)s AND seq IN (
     SELECT seq FROM journal WHERE tenant_id = %(tenant)s AND invoice_id = %(invoice)s
     UNION
@@ -92,6 +95,13 @@ class Listed(Struct, frozen=True, kw_only=True):
     invoice: Invoice
     subscription_number: str | None
     user_email: str | None
+
+
+class PaidInvoice(Struct, frozen=True, kw_only=True):
+    """Which tenant's invoice a payment is for."""
+
+    tenant_id: str
+    invoice_id: Id
 
 
 class Behind(Struct, frozen=True, kw_only=True):
@@ -160,6 +170,11 @@ class Readers:
 
     async def invoice(self, tenant_id: str, invoice_id: Id) -> Invoice | None:
         return await self._one(Invoice, tenant_id, invoice_id)
+
+    async def invoice_paid_by(self, reference: str, tenant_ids: Iterable[str]) -> PaidInvoice | None:
+        """What the processor's payment of that reference was booked for, in any of these tenants."""
+        found = await self._value(_PAYMENT, reference=reference, tenants=list(tenant_ids))
+        return msgspec.json.decode(found, type=PaidInvoice | None)
 
     async def invoices_of_subscription(self, tenant_id: str, subscription_id: Id, *, limit: int) -> list[Invoice]:
         """Those with a line of the subscription, without drafts."""

@@ -1,7 +1,7 @@
 """A Stripe on loopback: real HTTP, real forms, real idempotency, real signatures, and faults on demand.
 
-For tests and for the demo. Owns one account with its sessions and keys; the shapes are in `wire.py`. It moves no money
-and shows no page: `complete` and its kin do what the customer would, and `deliver` what Stripe's webhooks would.
+For tests and for the demo. Owns the API and its idempotency keys; what is behind it is `account.py`'s, the shapes are
+`wire.py`'s.
 """
 
 import asyncio
@@ -10,14 +10,16 @@ import json
 import secrets
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-import aiohttp
 from aiohttp import web
 
 from tests.stripe import wire
+from tests.stripe.account import Account, Delivery
+
+__all__ = ["Delivery", "FakeStripe", "Fault", "Request"]
 
 REQUEST_ID = web.RequestKey("request_id", str)
 PARAMS = web.RequestKey("params", dict[str, Any])
@@ -25,7 +27,7 @@ PARAMS = web.RequestKey("params", dict[str, Any])
 
 @dataclass(frozen=True)
 class Fault:
-    """What befalls one opening of a session. Faults wait in a queue; a request takes one.
+    """What befalls one request. Faults wait in a queue of their kind; a request takes one.
 
     `status`: answered instead of opening, before Stripe acts; with `saved` it had begun to act, and answers so for ever
     under that key. `drop`: the connection is cut `before` Stripe acts, `after` it acted, or `midway` through the
@@ -49,14 +51,6 @@ class Request:
     params: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """One posting of an event to a webhook: the body, and the `Stripe-Signature` header that goes with it."""
-
-    raw: bytes
-    signature: str
-
-
 @dataclass
 class _Key:
     """What an idempotency key stands for; no answer yet: its request is in progress."""
@@ -67,20 +61,33 @@ class _Key:
     answer: tuple[int, bytes] | None = None
 
 
-class FakeStripe:
-    """`async with FakeStripe() as stripe:` serves on `stripe.base_url`. Observe `requests` and `sessions`."""
+class FakeStripe(Account):
+    """`async with FakeStripe() as stripe:` serves on `stripe.base_url`. Observe `requests` and what the account has.
 
-    def __init__(self, *, secret_key: str = "sk_test_fake_key_of_tests", webhook_secret: str = "whsec_fake") -> None:
+    `faults` befall openings of sessions, `customer_faults` the making of customers, `asking_faults` whatever is read.
+    """
+
+    def __init__(
+        self,
+        *,
+        secret_key: str = "sk_test_fake_key_of_tests",
+        webhook_secret: str = "whsec_fake",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(webhook_secret=webhook_secret, clock=clock)
         self.secret_key = secret_key
-        self.webhook_secret = webhook_secret
         self.base_url = ""
-        self.sessions: dict[str, dict[str, Any]] = {}
         self.requests: list[Request] = []
         self.faults: deque[Fault] = deque()
-        self._intents: dict[str, dict[str, Any]] = {}
+        self.customer_faults: deque[Fault] = deque()
+        self.asking_faults: deque[Fault] = deque()
         self._keys: dict[str, _Key] = {}
         app = web.Application(middlewares=[self._speak])
+        app.router.add_post("/v1/customers", self._make_customer)
+        app.router.add_get("/v1/customers/{id}", self._retrieve_customer)
+        app.router.add_delete("/v1/customers/{id}", self._delete_customer)
         app.router.add_post("/v1/checkout/sessions", self._open)
+        app.router.add_get("/v1/checkout/sessions", self._list)
         app.router.add_get("/v1/checkout/sessions/{id}", self._retrieve)
         app.router.add_post("/v1/checkout/sessions/{id}/expire", self._expire)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -100,79 +107,6 @@ class FakeStripe:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    # --- what the customer does, and the webhooks that follow ---------------------------------------------------
-
-    def complete(
-        self, session_id: str, *, delayed: bool = False, amount_minor: int | None = None, copies: int = 1
-    ) -> list[Delivery]:
-        """The customer goes through with it; `delayed`: by a means of payment that `settle` decides days later.
-
-        `amount_minor`: Stripe takes another amount than the session's, for tests of partial and over-payment.
-        """
-        session = self._take_open(session_id)
-        session["status"] = "complete"
-        session["url"] = None
-        if amount_minor is not None:
-            session["amount_subtotal"] = session["amount_total"] = amount_minor
-        session["payment_status"] = "unpaid" if delayed else "paid"
-        session["payment_intent"] = f"pi_{secrets.token_hex(12)}"
-        return self.event("checkout.session.completed", session, copies=copies)
-
-    def settle(self, session_id: str, *, succeeded: bool = True, copies: int = 1) -> list[Delivery]:
-        """A delayed payment arrives or fails."""
-        session = self.sessions[session_id]
-        if (session["status"], session["payment_status"]) != ("complete", "unpaid"):
-            raise ValueError(f"{session_id} waits for no payment")
-        session["payment_status"] = "paid" if succeeded else "unpaid"
-        outcome = "succeeded" if succeeded else "failed"
-        return self.event(f"checkout.session.async_payment_{outcome}", session, copies=copies)
-
-    def expire(self, session_id: str, *, copies: int = 1) -> list[Delivery]:
-        """Nobody paid within the session's 24 h."""
-        session = self._take_open(session_id)
-        session["status"] = "expired"
-        session["url"] = None
-        return self.event("checkout.session.expired", session, copies=copies)
-
-    def payment_intent_succeeded(self, session_id: str) -> list[Delivery]:
-        """An event of a type that we don't use, with our metadata, as an endpoint for all types gets it."""
-        session = self.sessions[session_id]
-        intent = {
-            "id": session["payment_intent"],
-            "object": "payment_intent",
-            "amount": session["amount_total"],
-            "currency": session["currency"],
-            "metadata": self._intents[session_id].get("metadata", {}),
-            "status": "succeeded",
-        }
-        return self.event("payment_intent.succeeded", intent)
-
-    def event(self, type_: str, what: dict[str, Any], *, copies: int = 1) -> list[Delivery]:
-        """One event about `what`, delivered `copies` times: the same id and body each time, signed anew."""
-        now = int(time.time())
-        raw = wire.event(f"evt_{secrets.token_hex(12)}", type_, what, now)
-        return [Delivery(raw, wire.sign(raw, self.webhook_secret, now + n)) for n in range(copies)]
-
-    async def deliver(self, url: str, deliveries: Sequence[Delivery]) -> list[int]:
-        """Posts each in turn to the webhook at `url`; the statuses it answered."""
-        statuses = []
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
-            for delivery in deliveries:
-                headers = {
-                    "Content-Type": "application/json; charset=utf-8",
-                    "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-                    "Stripe-Signature": delivery.signature,
-                }
-                async with http.post(url, data=delivery.raw, headers=headers) as response:
-                    statuses.append(response.status)
-        return statuses
-
-    def _take_open(self, session_id: str) -> dict[str, Any]:
-        session = self.sessions[session_id]
-        if session["status"] != "open":
-            raise ValueError(f"{session_id} is {session['status']}")
-        return session
-
     # --- the API ------------------------------------------------------------------------------------------------
 
     @web.middleware
@@ -181,7 +115,7 @@ class FakeStripe:
         request[REQUEST_ID] = f"req_{secrets.token_hex(7)}"
         body = await request.read()
         try:
-            params = wire.decode_form(body)
+            params = wire.decode_form(body or request.query_string.encode())
             self.requests.append(Request(request.method, request.path, request.headers.copy(), params))
             self._authenticate(request.headers.get("Authorization", ""))
             request[PARAMS] = params
@@ -212,7 +146,20 @@ class FakeStripe:
             raise wire.WireError(401, "invalid_request_error", f"Invalid API Key provided: {shown}")
 
     async def _open(self, request: web.Request) -> web.StreamResponse:
-        fault = self.faults.popleft() if self.faults else Fault()
+        return await self._act(request, self.faults, wire.check_session_params, self._session_opened)
+
+    async def _make_customer(self, request: web.Request) -> web.StreamResponse:
+        return await self._act(request, self.customer_faults, wire.check_customer_params, self._customer_made)
+
+    async def _act(
+        self,
+        request: web.Request,
+        faults: deque[Fault],
+        check: Callable[[dict[str, Any]], None],
+        act: Callable[[dict[str, Any]], dict[str, Any]],
+    ) -> web.StreamResponse:
+        """Once per key. What `check` refuses is refused before acting and not kept; what `act` refuses is."""
+        fault = faults.popleft() if faults else Fault()
         if fault.drop == "before":
             return self._cut(request)
         if fault.page is not None:
@@ -223,27 +170,29 @@ class FakeStripe:
         known = self._keys.get(key)
         if known is not None:
             return self._replay(key, known, request)
-        wire.check_session_params(request[PARAMS])  # refused before acting: not kept under the key
+        check(request[PARAMS])
         entry = _Key((request.method, request.path), request[PARAMS], request[REQUEST_ID])
         self._keys[key] = entry
         await asyncio.sleep(fault.delay_seconds)
-        if fault.status is not None:
-            failure = wire.WireError(fault.status, "api_error", "Something went wrong on our end.")
-            entry.answer = (fault.status, json.dumps(failure.body()).encode())
-        else:
-            entry.answer = (200, json.dumps(self._create(request[PARAMS]), indent=2).encode())
+        try:
+            if fault.status is not None:
+                raise wire.WireError(fault.status, "api_error", "Something went wrong on our end.")
+            entry.answer = (200, json.dumps(act(request[PARAMS]), indent=2).encode())
+        except wire.WireError as error:
+            entry.answer = (error.status, json.dumps(error.body()).encode())
         if fault.drop == "after":
             return self._cut(request)
         if fault.drop == "midway":
             return await self._cut_midway(request, entry.answer[1])
         return self._answer(entry.answer)
 
-    def _create(self, params: dict[str, Any]) -> dict[str, Any]:
-        session_id = f"cs_test_{secrets.token_urlsafe(42).replace('-', 'a').replace('_', 'b')}"
-        session = wire.checkout_session(session_id, params, int(time.time()))
-        self.sessions[session_id] = session
-        self._intents[session_id] = params.get("payment_intent_data", {})
-        return session
+    def _session_opened(self, params: dict[str, Any]) -> dict[str, Any]:
+        if (customer := params.get("customer")) is not None and customer not in self.customers:
+            raise wire.missing("customer", customer, "customer", status=400)
+        return self.open_session(params)
+
+    def _customer_made(self, params: dict[str, Any]) -> dict[str, Any]:
+        return self.customers[self.add_customer(**params)]
 
     def _replay(self, key: str, known: _Key, request: web.Request) -> web.Response:
         if known.method_path != (request.method, request.path) or known.params != request[PARAMS]:
@@ -288,8 +237,51 @@ class FakeStripe:
         self._cut(request)
         return response
 
-    async def _retrieve(self, request: web.Request) -> web.Response:
-        return web.json_response(self._find(request))
+    async def _retrieve_customer(self, request: web.Request) -> web.Response:
+        customer_id = request.match_info["id"]
+        if customer_id not in self.customers:
+            raise wire.missing("customer", customer_id, "id")
+        return web.json_response(self.customers[customer_id])
+
+    async def _delete_customer(self, request: web.Request) -> web.Response:
+        customer_id = request.match_info["id"]
+        if self.customers.pop(customer_id, None) is None:
+            raise wire.missing("customer", customer_id, "id")
+        return web.json_response({"id": customer_id, "object": "customer", "deleted": True})
+
+    async def _retrieve(self, request: web.Request) -> web.StreamResponse:
+        if self.asking_faults:
+            return self._asked_in_vain(request)
+        expand = request[PARAMS].get("expand", {}).values()
+        return web.json_response(self._shown(self._find(request), expanded="payment_intent" in expand))
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        """The newest first."""
+        if self.asking_faults:
+            return self._asked_in_vain(request)
+        params = request[PARAMS]
+        created = {bound: int(at) for bound, at in params.get("created", {}).items()}
+        found = [
+            session
+            for session in reversed(self.sessions.values())
+            if created.get("gte", 0) <= session["created"] <= created.get("lte", 1 << 40)
+        ]
+        if (after := params.get("starting_after")) is not None:
+            found = found[[session["id"] for session in found].index(after) + 1 :]
+        limit = int(params.get("limit", "10"))
+        if not 1 <= limit <= 100:
+            raise wire.invalid("Invalid limit", "limit")
+        expanded = "data.payment_intent" in params.get("expand", {}).values()
+        page = [self._shown(session, expanded=expanded) for session in found[:limit]]
+        return web.json_response({"object": "list", "url": request.path, "has_more": len(found) > limit, "data": page})
+
+    def _shown(self, session: dict[str, Any], *, expanded: bool) -> dict[str, Any]:
+        intent = self.intents.get(session["payment_intent"] or "")
+        return {**session, "payment_intent": intent} if expanded and intent else session
+
+    def _asked_in_vain(self, request: web.Request) -> web.Response:
+        fault = self.asking_faults.popleft()
+        return self._cut(request) if fault.drop else self._refuse(fault)
 
     async def _expire(self, request: web.Request) -> web.Response:
         session = self._find(request)
@@ -302,7 +294,5 @@ class FakeStripe:
         session_id = request.match_info["id"]
         session = self.sessions.get(session_id)
         if session is None:
-            raise wire.WireError(
-                404, "invalid_request_error", f"No such checkout.session: {session_id}", "resource_missing", "session"
-            )
+            raise wire.missing("checkout.session", session_id, "session")
         return session

@@ -11,6 +11,8 @@ import pytest
 import structlog
 
 from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut
+from decabilld.gateways.stripe.amounts import from_stripe, to_stripe
+from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing
 from decabilld.gateways.stripe.checkout import MAX_TRIES, StripeCheckout
 from tests.stripe.fake_stripe import FakeStripe, Fault
 
@@ -23,7 +25,7 @@ ORDER: dict[str, Any] = {
     "subscription_id": "0199a3c1-0000-7000-8000-00000000000b",
     "user_id": "0199a3c1-0000-7000-8000-00000000000c",
     "tenant_id": "default",
-    "customer_email": "erika@kundin.example",
+    "customer_id": "cus_erika",
     "success_url": "https://shop.example/paid?x=1&y=ü",
     "cancel_url": "https://shop.example/back",
 }
@@ -40,6 +42,7 @@ METADATA = {
 @pytest.fixture
 async def stripe() -> AsyncIterator[FakeStripe]:
     async with FakeStripe() as fake:
+        fake.add_customer("cus_erika")
         yield fake
 
 
@@ -52,13 +55,17 @@ async def checkout(stripe: FakeStripe) -> AsyncIterator[StripeCheckout]:
     await client.close()
 
 
+async def ask(checkout: StripeCheckout, **changed: Any) -> CheckoutSession:
+    return await checkout.open_session(**ORDER | changed, deadline=checkout.deadline())
+
+
 def only_session(stripe: FakeStripe) -> dict[str, Any]:
     (session,) = stripe.sessions.values()
     return session
 
 
 async def test_a_session_says_what_is_paid_and_by_whom(stripe: FakeStripe, checkout: StripeCheckout) -> None:
-    opened = await checkout.open_session(**ORDER)
+    opened = await ask(checkout)
 
     session = only_session(stripe)
     assert (opened.session_id, opened.url) == (session["id"], session["url"])
@@ -81,24 +88,23 @@ async def test_a_session_says_what_is_paid_and_by_whom(stripe: FakeStripe, check
         "client_reference_id": ORDER["attempt_id"],
         "metadata": METADATA,
         "payment_intent_data": {"metadata": METADATA},
-        "customer_email": "erika@kundin.example",
+        "customer": "cus_erika",
         "success_url": "https://shop.example/paid?x=1&y=ü",
         "cancel_url": "https://shop.example/back",
     }
 
 
 async def test_what_is_not_known_is_not_sent(stripe: FakeStripe, checkout: StripeCheckout) -> None:
-    await checkout.open_session(**ORDER | {"subscription_id": None, "customer_email": None})
+    await ask(checkout, subscription_id=None)
 
     (request,) = stripe.requests
-    assert "customer_email" not in request.params
     assert "subscriptionId" not in request.params["metadata"]
     assert "subscriptionId" not in request.params["payment_intent_data"]["metadata"]
 
 
 async def test_nothing_is_told_to_stripe_about_our_machine(stripe: FakeStripe, checkout: StripeCheckout) -> None:
-    await checkout.open_session(**ORDER)
-    await checkout.open_session(**ORDER)
+    await ask(checkout)
+    await ask(checkout)
 
     for request in stripe.requests:
         assert "X-Stripe-Client-Telemetry" not in request.headers
@@ -110,15 +116,15 @@ async def test_asked_again_or_at_the_same_time_it_is_the_same_session(
     stripe: FakeStripe, checkout: StripeCheckout
 ) -> None:
     stripe.faults.append(Fault(delay_seconds=0.1))
-    at_once = await asyncio.gather(*(checkout.open_session(**ORDER) for _ in range(3)))
-    later = await checkout.open_session(**ORDER)
+    at_once = await asyncio.gather(*(ask(checkout) for _ in range(3)))
+    later = await ask(checkout)
 
     assert {opened.session_id for opened in (*at_once, later)} == {only_session(stripe)["id"]}
 
 
 async def test_another_attempt_is_another_session(stripe: FakeStripe, checkout: StripeCheckout) -> None:
-    first = await checkout.open_session(**ORDER)
-    second = await checkout.open_session(**ORDER | {"attempt_id": "another"})
+    first = await ask(checkout)
+    second = await ask(checkout, attempt_id="another")
 
     assert first.session_id != second.session_id
     assert set(stripe.sessions) == {first.session_id, second.session_id}
@@ -142,7 +148,7 @@ async def test_what_passes_is_tried_again_and_opens_one_session(
     stripe: FakeStripe, checkout: StripeCheckout, faults: list[Fault]
 ) -> None:
     stripe.faults.extend(faults)
-    opened = await checkout.open_session(**ORDER)
+    opened = await ask(checkout)
 
     assert opened.session_id == only_session(stripe)["id"]
     assert len(stripe.requests) > len(faults)
@@ -152,7 +158,7 @@ async def test_what_passes_is_tried_again_and_opens_one_session(
 async def test_stripe_says_how_long_to_wait(stripe: FakeStripe, checkout: StripeCheckout) -> None:
     stripe.faults.append(Fault(status=429, retry_after_seconds=1))
     begun = asyncio.get_running_loop().time()
-    await checkout.open_session(**ORDER)
+    await ask(checkout)
 
     assert asyncio.get_running_loop().time() - begun >= 1
 
@@ -173,7 +179,7 @@ async def test_what_stays_is_refused_at_once_with_the_reason(
 ) -> None:
     stripe.faults.append(fault)
     with pytest.raises(PaymentProviderFailed, match=reason) as refused:
-        await checkout.open_session(**ORDER)
+        await ask(checkout)
 
     assert "<html>" not in str(refused.value)
     assert len(stripe.requests) == 1
@@ -183,7 +189,6 @@ async def test_what_stays_is_refused_at_once_with_the_reason(
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ({"customer_email": "nobody"}, "Invalid email address: nobody"),
         ({"amount_minor": 10}, "below the smallest"),
         ({"success_url": "shop.example"}, "Not a valid URL"),
     ],
@@ -193,15 +198,15 @@ async def test_what_stripe_finds_wrong_is_passed_on(
     stripe: FakeStripe, checkout: StripeCheckout, wrong: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(PaymentProviderFailed, match=reason):
-        await checkout.open_session(**ORDER | wrong)
+        await ask(checkout, **wrong)
 
     assert len(stripe.requests) == 1
 
 
 async def test_an_attempt_is_for_one_amount(stripe: FakeStripe, checkout: StripeCheckout) -> None:
-    await checkout.open_session(**ORDER)
+    await ask(checkout)
     with pytest.raises(PaymentProviderFailed, match="other parameters"):
-        await checkout.open_session(**ORDER | {"amount_minor": 500})
+        await ask(checkout, amount_minor=500)
 
     assert only_session(stripe)["amount_total"] == 11900
 
@@ -209,7 +214,7 @@ async def test_an_attempt_is_for_one_amount(stripe: FakeStripe, checkout: Stripe
 async def test_tries_are_limited(stripe: FakeStripe, checkout: StripeCheckout) -> None:
     stripe.faults.extend([Fault(status=503)] * 20)
     with pytest.raises(PaymentProviderFailed, match="Something went wrong on our end"):
-        await checkout.open_session(**ORDER)
+        await ask(checkout)
 
     assert len(stripe.requests) == MAX_TRIES
 
@@ -219,7 +224,7 @@ async def test_a_stripe_too_slow_ends_within_the_deadline(stripe: FakeStripe) ->
     checkout = StripeCheckout(stripe.secret_key, stripe.base_url, deadline_seconds=0.4)
     begun = asyncio.get_running_loop().time()
     with pytest.raises(PaymentProviderTimedOut):
-        await checkout.open_session(**ORDER)
+        await ask(checkout)
 
     assert 0.4 <= asyncio.get_running_loop().time() - begun < 1.5
     await checkout.close()
@@ -231,7 +236,7 @@ async def test_the_deadline_holds_over_many_tries(stripe: FakeStripe) -> None:
     begun = asyncio.get_running_loop().time()
     # A last try just before the deadline has no time left to see the connection drop.
     with pytest.raises((PaymentProviderFailed, PaymentProviderTimedOut)):
-        await checkout.open_session(**ORDER)
+        await ask(checkout)
 
     # All MAX_TRIES would take 3 s at the least.
     assert asyncio.get_running_loop().time() - begun < 1.5
@@ -242,7 +247,7 @@ async def test_the_deadline_holds_over_many_tries(stripe: FakeStripe) -> None:
 async def test_a_stripe_that_is_not_there(stripe: FakeStripe, checkout: StripeCheckout) -> None:
     await stripe.stop()
     with pytest.raises(PaymentProviderFailed, match="could not be reached"):
-        await checkout.open_session(**ORDER)
+        await ask(checkout)
 
 
 async def test_the_key_is_in_no_reason_and_no_log(stripe: FakeStripe, caplog: pytest.LogCaptureFixture) -> None:
@@ -253,11 +258,11 @@ async def test_the_key_is_in_no_reason_and_no_log(stripe: FakeStripe, caplog: py
         caplog.at_level(logging.DEBUG),
         pytest.raises(PaymentProviderFailed, match="refused the configured secret key") as refused,
     ):
-        await checkout.open_session(**ORDER)
+        await ask(checkout)
     await checkout.close()
 
     (line,) = lines
-    assert (line["status"], line["attempt_id"], line["again"]) == (401, ORDER["attempt_id"], False)
+    assert (line["status"], line["about"], line["again"]) == (401, ORDER["attempt_id"], False)
     assert line["request_id"].startswith("req_")
     told = f"{refused.value} {lines} {caplog.text}"
     assert not [part for part in ("sk_live", "0123456789", "WXYZ", "erika") if part in told]
@@ -266,7 +271,7 @@ async def test_the_key_is_in_no_reason_and_no_log(stripe: FakeStripe, caplog: py
 
 async def test_cancelled_by_the_caller_it_stays_cancelled(stripe: FakeStripe, checkout: StripeCheckout) -> None:
     stripe.faults.append(Fault(delay_seconds=1))
-    asking = asyncio.create_task(checkout.open_session(**ORDER))
+    asking = asyncio.create_task(ask(checkout))
     async with asyncio.timeout(10):
         while not stripe.requests:  # noqa: ASYNC110 (the fake has no event to wait for)
             await asyncio.sleep(0.01)
@@ -275,3 +280,102 @@ async def test_cancelled_by_the_caller_it_stays_cancelled(stripe: FakeStripe, ch
         await asking
 
     assert len(stripe.requests) == 1
+
+
+async def customer(checkout: StripeCheckout, **changed: Any) -> str:
+    who = {"tenant_id": "default", "user_id": "u1", "email": "erika@kundin.example", "instead_of": None}
+    return await checkout.create_customer(**who | changed, deadline=checkout.deadline())  # type: ignore[arg-type]
+
+
+async def test_a_customer_is_made_once_however_often_it_is_asked_for(
+    stripe: FakeStripe, checkout: StripeCheckout
+) -> None:
+    stripe.customer_faults.extend([Fault(drop="after"), Fault(status=503)])
+    made = await customer(checkout)
+    assert await customer(checkout) == made
+    assert stripe.customers[made]["email"] == "erika@kundin.example"
+    assert stripe.customers[made]["metadata"] == {"userId": "u1", "tenantId": "default"}
+    others = [
+        await customer(checkout, tenant_id="acme"),
+        await customer(checkout, user_id="u2"),
+        await customer(checkout, email=None),
+        await customer(checkout, instead_of=made),
+    ]
+    assert len({made, *others}) == len(stripe.customers) - 1 == 5
+
+
+async def test_a_customer_that_is_gone_is_said_to_be(stripe: FakeStripe, checkout: StripeCheckout) -> None:
+    with pytest.raises(CustomerMissing):
+        await ask(checkout, customer_id="cus_gone")
+    with pytest.raises(CustomerMissing):
+        await ask(checkout, customer_id="cus_gone")
+    instead = await ask(checkout, instead=True)
+    assert await ask(checkout, instead=True) == instead
+    assert only_session(stripe)["customer"] == "cus_erika"
+
+
+async def test_a_session_is_found_by_its_id_and_by_its_attempt(stripe: FakeStripe, checkout: StripeCheckout) -> None:
+    for number in range(101):
+        stripe.open_session(stripe.requests[0].params if stripe.requests else (await _one(checkout, stripe)))
+        stripe.sessions[list(stripe.sessions)[-1]]["client_reference_id"] = f"another {number}"
+    session_id = next(iter(stripe.sessions))
+    now = datetime.now(UTC)
+    by_id = await checkout.session(session_id, deadline=checkout.deadline())
+    by_attempt = await checkout.find_session(ORDER["attempt_id"], since=now, until=now, deadline=checkout.deadline())
+    assert by_attempt == by_id
+    assert (by_id.standing, by_id.amount_minor, by_id.currency) == ("open", 11900, "EUR")
+    long_ago = now - timedelta(days=2)
+    assert await checkout.find_session("nobody's", since=now, until=now, deadline=checkout.deadline()) is None
+    assert (
+        await checkout.find_session(ORDER["attempt_id"], since=long_ago, until=long_ago, deadline=checkout.deadline())
+        is None
+    )
+
+
+async def _one(checkout: StripeCheckout, stripe: FakeStripe) -> dict[str, Any]:
+    await ask(checkout)
+    return stripe.requests[0].params
+
+
+@pytest.mark.parametrize("standing", ["paid", "processing", "failed", "expired"])
+async def test_what_became_of_a_session(stripe: FakeStripe, checkout: StripeCheckout, standing: str) -> None:
+    session_id = (await ask(checkout)).session_id
+    if standing == "expired":
+        stripe.expire(session_id)
+    else:
+        stripe.complete(session_id, delayed=standing != "paid")
+    if standing == "failed":
+        stripe.settle(session_id, succeeded=False)
+    found = await checkout.session(session_id, deadline=checkout.deadline())
+    assert found.standing == standing
+    assert (found.payment_intent or "").startswith("pi_") is (standing != "expired")
+
+
+async def test_a_session_that_is_not_there(checkout: StripeCheckout) -> None:
+    with pytest.raises(PaymentProviderFailed, match="No such checkout"):
+        await checkout.session("cs_none", deadline=checkout.deadline())
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "currency", "amount"),
+    [
+        (1190, "EUR", 1190),
+        (500, "JPY", 500),
+        (5, "ISK", 500),
+        (1190, "HUF", 1190),
+        (1190, "TWD", 1190),
+        (500, "MGA", 5),
+    ],
+)
+def test_amounts_are_counted_as_stripe_counts_them(amount_minor: int, currency: str, amount: int) -> None:
+    assert to_stripe(amount_minor, currency) == amount
+    assert from_stripe(amount, currency) == amount_minor
+
+
+def test_amounts_that_stripe_cannot_take_are_refused() -> None:
+    for amount_minor, currency in ((500, "UGX"), (510, "MGA")):
+        with pytest.raises(PaymentProviderFailed, match=currency):
+            to_stripe(amount_minor, currency)
+    assert from_stripe(550, "ISK") is None
+    assert from_stripe(500, "UGX") is None
+    assert from_stripe(None, "EUR") is None

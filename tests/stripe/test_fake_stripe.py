@@ -80,7 +80,39 @@ async def test_what_stripe_would_not_take(curl: aiohttp.ClientSession, change: d
 async def test_no_key_and_no_such_path(stripe: FakeStripe, curl: aiohttp.ClientSession) -> None:
     async with aiohttp.ClientSession(stripe.base_url) as stranger:
         refused = await stranger.get("/v1/checkout/sessions/cs_none")
-    missing = await curl.get("/v1/customers")
+    missing = await curl.get("/v1/charges")
 
     assert refused.status == 401
     assert (missing.status, (await missing.json())["error"]["type"]) == (404, "invalid_request_error")
+
+
+async def test_customers_come_and_go(stripe: FakeStripe, curl: aiohttp.ClientSession) -> None:
+    made = await (await curl.post("/v1/customers", data={"email": "a@b.example", "metadata[userId]": "u"})).json()
+    path = f"/v1/customers/{made['id']}"
+    assert await (await curl.get(path)).json() == made
+    assert (made["email"], made["metadata"]) == ("a@b.example", {"userId": "u"})
+    opened = await curl.post("/v1/checkout/sessions", data=FORM | {"customer": made["id"]})
+    assert (await opened.json())["customer"] == made["id"]
+    both = await curl.post("/v1/checkout/sessions", data=FORM | {"customer": made["id"], "customer_email": "a@b.de"})
+    assert both.status == 400
+    assert (await (await curl.delete(path)).json())["deleted"] is True
+    headers = {"Idempotency-Key": "k1"}
+    gone = [await curl.post("/v1/checkout/sessions", data=FORM | {"customer": made["id"]}, headers=headers)] * 2
+    assert [(answer.status, (await answer.json())["error"]["param"]) for answer in gone] == [(400, "customer")] * 2
+    assert (await curl.get(path)).status == (await curl.delete(path)).status == 404
+    other = await curl.post("/v1/checkout/sessions", data=FORM, headers=headers)
+    assert (await other.json())["error"]["type"] == "idempotency_error"  # the key stays with the first words
+
+
+async def test_sessions_are_listed_by_time_and_page(stripe: FakeStripe, curl: aiohttp.ClientSession) -> None:
+    opened = [await (await curl.post("/v1/checkout/sessions", data=FORM)).json() for _ in range(5)]
+    for age, session in enumerate(opened):
+        stripe.sessions[session["id"]]["created"] = 1_000 - age
+    query = {"created[gte]": "997", "created[lte]": "999", "limit": "2", "expand[0]": "data.payment_intent"}
+    page = await (await curl.get("/v1/checkout/sessions", params=query)).json()
+    following = {**query, "starting_after": page["data"][-1]["id"]}
+    rest = await (await curl.get("/v1/checkout/sessions", params=following)).json()
+    assert (page["has_more"], rest["has_more"]) == (True, False)
+    assert [session["id"] for session in page["data"] + rest["data"]] == [
+        session["id"] for session in reversed(opened[1:4])
+    ]

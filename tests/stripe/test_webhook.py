@@ -10,7 +10,8 @@ from aiohttp import web
 
 from decabilld.domain.refusals import Invalid
 from decabilld.gateways.stripe.checkout import StripeCheckout
-from decabilld.gateways.stripe.webhook import StripeEvent, parse_event
+from decabilld.gateways.stripe.webhook import StripeEvent, parse_event, read_payment_event
+from decabilld.messages.commands import RecordReversal
 from tests.stripe import wire
 from tests.stripe.fake_stripe import Delivery, FakeStripe
 from tests.stripe.test_checkout import ORDER
@@ -20,7 +21,8 @@ SECRET = "whsec_tests"
 
 async def opened(stripe: FakeStripe) -> str:
     checkout = StripeCheckout(stripe.secret_key, stripe.base_url)
-    session = await checkout.open_session(**ORDER)
+    stripe.add_customer(ORDER["customer_id"])
+    session = await checkout.open_session(**ORDER, deadline=checkout.deadline())
     await checkout.close()
     return session.session_id
 
@@ -71,7 +73,7 @@ async def test_a_debit_that_is_decided_days_later(succeeded: bool, type_: str, o
         (completed,) = stripe.complete(session_id, delayed=True)
         (settled,) = stripe.settle(session_id, succeeded=succeeded)
 
-    assert (parse(completed).payment_status, parse(completed).outcome) == ("unpaid", "unused")
+    assert (parse(completed).payment_status, parse(completed).outcome) == ("unpaid", "processing")
     event = parse(settled)
     assert (event.type, event.session_id, event.outcome) == (type_, session_id, outcome)
     assert (event.invoice_id, event.amount_minor) == (ORDER["invoice_id"], 11900)
@@ -223,3 +225,57 @@ def test_the_tolerance_is_the_callers() -> None:
 def test_a_body_that_is_no_event(body: bytes | dict[str, Any]) -> None:
     with pytest.raises(Invalid, match="Webhook body"):
         parse(signed(body))
+
+
+def reversal(delivery: Delivery) -> tuple[str | None, RecordReversal]:
+    tenant_id, command = read_payment_event(delivery.raw, delivery.signature, secret=SECRET)
+    assert isinstance(command, RecordReversal)
+    return tenant_id, command
+
+
+async def test_refunds_tell_their_own_part_and_the_whole() -> None:
+    async with FakeStripe(webhook_secret=SECRET) as stripe:
+        session_id = await opened(stripe)
+        (paid,) = stripe.complete(session_id)
+        (first,), (second,) = stripe.refund(session_id, 1900), stripe.refund(session_id, 10000)
+
+    told = [reversal(delivery) for delivery in (first, second)]
+    assert [(tenant, r.kind, r.amount_minor, r.total_minor, r.currency) for tenant, r in told] == [
+        ("default", "refunded", 1900, 1900, "EUR"),
+        ("default", "refunded", 10000, 11900, "EUR"),
+    ]
+    assert {r.invoice_id for _, r in told} == {ORDER["invoice_id"]}
+    assert {r.reference for _, r in told} == {parse(paid).payment_intent}
+
+
+async def test_a_dispute_names_only_its_payment() -> None:
+    async with FakeStripe(webhook_secret=SECRET) as stripe:
+        session_id = await opened(stripe)
+        (paid,) = stripe.complete(session_id)
+        (begun,), (closed,) = stripe.dispute(session_id), stripe.close_dispute(session_id, won=False)
+
+    (tenant, disputed), (_, ended) = reversal(begun), reversal(closed)
+    assert (tenant, disputed.invoice_id, disputed.reference) == (None, None, parse(paid).payment_intent)
+    assert (disputed.kind, disputed.amount_minor, disputed.detail) == ("disputed", 11900, "fraudulent")
+    assert (ended.kind, ended.detail) == ("dispute_closed", "lost")
+
+
+@pytest.mark.parametrize("body", [{}, {"metadata": None}, {"amount_refunded": 5}, {"currency": "eur"}], ids=repr)
+@pytest.mark.parametrize("type_", ["charge.refunded", "charge.dispute.created", "charge.dispute.closed"])
+def test_a_reversal_that_says_little_is_read_all_the_same(type_: str, body: dict[str, Any]) -> None:
+    delivery = signed(wire.event("evt_9", type_, body, 1_780_000_000))
+    tenant_id, command = reversal(delivery)
+    assert (tenant_id, command.invoice_id, command.reference) == (None, None, None)
+
+
+def test_a_reversal_that_is_none_is_refused() -> None:
+    delivery = signed(wire.event("evt_9", "charge.refunded", {"amount_refunded": "5"}, 1_780_000_000))
+    with pytest.raises(Invalid, match="Webhook body"):
+        reversal(delivery)
+
+
+async def test_amounts_are_told_in_our_minor_units() -> None:
+    session = {**SESSION, "amount_total": 500, "currency": "isk", "payment_status": "paid"}
+    assert parse(signed(wire.event("evt_1", "checkout.session.completed", session, 1))).amount_minor == 5
+    session["amount_total"] = 550
+    assert parse(signed(wire.event("evt_1", "checkout.session.completed", session, 1))).amount_minor is None

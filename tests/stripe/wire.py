@@ -23,8 +23,10 @@ KNOWN_PARAMS = {
     "payment_intent_data",
     "success_url",
     "cancel_url",
+    "customer",
     "customer_email",
 }
+KNOWN_CUSTOMER_PARAMS = {"email", "name", "metadata"}
 KNOWN_ITEM_PARAMS = {"quantity", "price_data"}
 KNOWN_PRICE_PARAMS = {"currency", "unit_amount", "product_data"}
 
@@ -77,12 +79,27 @@ def check_session_params(params: dict[str, Any]) -> None:
             raise invalid("Not a valid URL", name, "url_invalid")
     if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", params.get("customer_email", "a@b.example")):
         raise invalid(f"Invalid email address: {params['customer_email']}", "customer_email", "email_invalid")
+    if "customer" in params and "customer_email" in params:
+        raise invalid("You may only specify one of these parameters: customer, customer_email.")
     if len(params.get("client_reference_id", "")) > 200:
         raise invalid("client_reference_id has more than 200 characters", "client_reference_id")
     _check_metadata(params.get("metadata", {}), "metadata")
     intent = params.get("payment_intent_data", {})
     _refuse_unknown(intent, {"metadata", "description"}, "payment_intent_data[{}]")
     _check_metadata(intent.get("metadata", {}), "payment_intent_data[metadata]")
+
+
+def check_customer_params(params: dict[str, Any]) -> None:
+    """Raises what Stripe would answer to a customer that it can't make."""
+    _refuse_unknown(params, KNOWN_CUSTOMER_PARAMS, "{}")
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", params.get("email", "a@b.example")):
+        raise invalid(f"Invalid email address: {params['email']}", "email", "email_invalid")
+    _check_metadata(params.get("metadata", {}), "metadata")
+
+
+def missing(what: str, name: str, param: str, status: int = 404) -> WireError:
+    """It isn't there: 404 where the address names it, 400 where a parameter does."""
+    return WireError(status, "invalid_request_error", f"No such {what}: '{name}'", "resource_missing", param)
 
 
 def _check_item(item: dict[str, Any], name: str) -> None:
@@ -126,7 +143,7 @@ def checkout_session(session_id: str, params: dict[str, Any], created: int) -> d
         "client_reference_id": params.get("client_reference_id"),
         "created": created,
         "currency": next(iter(items))["price_data"]["currency"].lower(),
-        "customer": None,
+        "customer": params.get("customer"),
         "customer_details": None,
         "customer_email": params.get("customer_email"),
         "expires_at": created + SESSION_SECONDS,
@@ -144,7 +161,54 @@ def checkout_session(session_id: str, params: dict[str, Any], created: int) -> d
     }
 
 
-def event(event_id: str, type_: str, what: dict[str, Any], created: int) -> bytes:
+def payment_intent(intent_id: str, session: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": intent_id,
+        "object": "payment_intent",
+        "amount": session["amount_total"],
+        "currency": session["currency"],
+        "customer": session["customer"],
+        "metadata": params.get("metadata", {}),
+        "status": "requires_payment_method",
+    }
+
+
+def charge(charge_id: str, intent: dict[str, Any], created: int) -> dict[str, Any]:
+    """It takes over its payment intent's metadata when it is made."""
+    return {
+        "id": charge_id,
+        "object": "charge",
+        "amount": intent["amount"],
+        "amount_refunded": 0,
+        "created": created,
+        "currency": intent["currency"],
+        "dispute": None,
+        "disputed": False,
+        "metadata": dict(intent["metadata"]),
+        "payment_intent": intent["id"],
+        "refunded": False,
+    }
+
+
+def dispute(dispute_id: str, of: dict[str, Any], reason: str, created: int) -> dict[str, Any]:
+    """Without the charge's metadata."""
+    return {
+        "id": dispute_id,
+        "object": "dispute",
+        "amount": of["amount"],
+        "charge": of["id"],
+        "created": created,
+        "currency": of["currency"],
+        "metadata": {},
+        "payment_intent": of["payment_intent"],
+        "reason": reason,
+        "status": "needs_response",
+    }
+
+
+def event(
+    event_id: str, type_: str, what: dict[str, Any], created: int, previous: dict[str, Any] | None = None
+) -> bytes:
     """The body of a webhook: Stripe indents it, which only a check on the raw bytes survives."""
     return json.dumps(
         {
@@ -152,7 +216,7 @@ def event(event_id: str, type_: str, what: dict[str, Any], created: int) -> byte
             "object": "event",
             "api_version": API_VERSION,
             "created": created,
-            "data": {"object": what},
+            "data": {"object": what} if previous is None else {"object": what, "previous_attributes": previous},
             "livemode": False,
             "pending_webhooks": 1,
             "request": {"id": None, "idempotency_key": None},

@@ -1,25 +1,31 @@
-"""Opens Stripe Checkout sessions through the official SDK; owns time-outs, retries and what a failure is called.
+"""Asks Stripe through the official SDK: customers made, Checkout sessions opened and found again.
 
-Owns no rule of payment: whether, for whom and how much to pay is decided before, what a payment does to an invoice
-after (`webhook.py` reads Stripe's word about it).
+Owns time-outs, retries and what a failure is called. Owns no rule of payment: whether, for whom and how much to pay is
+decided before, what a payment does to an invoice after (`webhook.py` reads Stripe's word about it).
 """
 
 import asyncio
 import logging
 import random
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import aiohttp
 import stripe
 import structlog
-from msgspec import Struct
+from stripe.params import CustomerCreateParams
 from stripe.params.checkout import (
     SessionCreateParams,
     SessionCreateParamsLineItem,
     SessionCreateParamsLineItemPriceData,
+    SessionListParams,
 )
 
+from decabilld.domain.ids import id_of
 from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut, PaymentProviderUnreachable
+from decabilld.gateways.stripe.amounts import from_stripe, to_stripe
+from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing, FoundSession
 
 # Telemetry would send latencies and our platform along, and keep an id file in the home directory.
 stripe.enable_telemetry = False
@@ -28,24 +34,22 @@ logging.getLogger("stripe").setLevel(logging.WARNING)
 
 MAX_TRIES = 5
 MAX_PAUSE_SECONDS = 5.0
+PAGE, PAGES_MAX = 100, 20
+SKEW = timedelta(minutes=10)
+"""How far our clock and Stripe's may lie apart."""
 
 Failure = stripe.StripeError | aiohttp.ClientError | TimeoutError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class CheckoutSession(Struct, frozen=True, kw_only=True):
-    """An open page at Stripe where one attempt can be paid until `expires_at` (24 h after the opening)."""
-
-    session_id: str
-    url: str
-    expires_at: datetime
+T = TypeVar("T")
 
 
 class StripeCheckout:
     """One Stripe account, reached at `api_base`; the SDK's connection pool lives until `close()`.
 
-    A call ends within `deadline_seconds`, all tries and pauses included; a single try within `try_seconds`.
+    All calls of one `deadline` end by it, tries and pauses included; a single try ends within `try_seconds`.
     """
 
     def __init__(
@@ -72,6 +76,26 @@ class StripeCheckout:
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
+    def deadline(self) -> float:
+        """Of the event loop's time: by when calls that begin now must have ended, several of them together."""
+        return asyncio.get_running_loop().time() + self._deadline_seconds
+
+    async def create_customer(
+        self, *, tenant_id: str, user_id: str, email: str | None, instead_of: str | None, deadline: float
+    ) -> str:
+        """The id of a customer for this user. Asked again with the same arguments within 24 h, it is the same one.
+
+        `instead_of` is a customer that is missing. Raises as `open_session` does.
+        """
+        params: CustomerCreateParams = {"metadata": {"userId": user_id, "tenantId": tenant_id}}
+        if email is not None:
+            params["email"] = email
+        key = id_of("stripe_customer", tenant_id, user_id, email or "", instead_of or "")
+        customer = await self._call(
+            lambda: self._client.v1.customers.create_async(params, {"idempotency_key": key}), user_id, deadline
+        )
+        return customer.id
+
     async def open_session(
         self,
         *,
@@ -83,15 +107,18 @@ class StripeCheckout:
         subscription_id: str | None,
         user_id: str,
         tenant_id: str,
-        customer_email: str | None,
+        customer_id: str,
         success_url: str,
         cancel_url: str,
+        deadline: float,
+        instead: bool = False,
     ) -> CheckoutSession:
         """The session of this attempt. Asked again with the same arguments within 24 h, it is the same session.
 
-        `amount_minor` counts Stripe's minor unit of `currency` (ISO 4217, either case).
-        Raises PaymentProviderFailed with Stripe's reason, or PaymentProviderTimedOut. After either the session may
-        exist at Stripe: ask again with the same attempt id, or let it expire unseen.
+        `amount_minor` counts our minor unit of `currency` (ISO 4217, upper case). `instead`: the customer takes the
+        place of the one that the attempt was first told with.
+        Raises CustomerMissing, PaymentProviderFailed with Stripe's reason, or PaymentProviderTimedOut. After one of
+        the last two the session may exist at Stripe: ask again with the same attempt id, or let it expire unseen.
         """
         metadata = {
             "invoiceId": invoice_id,
@@ -104,34 +131,68 @@ class StripeCheckout:
             metadata["subscriptionId"] = subscription_id
         params: SessionCreateParams = {
             "mode": "payment",
-            "line_items": [_line_item(invoice_number, amount_minor, currency)],
+            "line_items": [_line_item(invoice_number, to_stripe(amount_minor, currency), currency)],
             "client_reference_id": attempt_id,
+            "customer": customer_id,
             "metadata": metadata,
             "payment_intent_data": {"metadata": metadata},
             "success_url": success_url,
             "cancel_url": cancel_url,
         }
-        if customer_email is not None:
-            params["customer_email"] = customer_email
-        return await self._create(params, attempt_id)
+        # Stripe answers a key for ever as it first did, also that the customer is missing.
+        key = f"{attempt_id}:{customer_id}" if instead else attempt_id
+        session = await self._call(
+            lambda: self._client.v1.checkout.sessions.create_async(params, {"idempotency_key": key}),
+            attempt_id,
+            deadline,
+        )
+        if session.url is None:
+            raise PaymentProviderFailed("Stripe opened a session without a page to pay on")
+        return CheckoutSession(session_id=session.id, url=session.url, expires_at=_instant(session.expires_at))
 
-    async def _create(self, params: SessionCreateParams, attempt_id: str) -> CheckoutSession:
+    async def session(self, session_id: str, *, deadline: float) -> FoundSession:
+        """How a session stands. Raises PaymentProviderFailed, PaymentProviderTimedOut."""
+        return _found(
+            await self._call(
+                lambda: self._client.v1.checkout.sessions.retrieve_async(session_id, {"expand": ["payment_intent"]}),
+                session_id,
+                deadline,
+            )
+        )
+
+    async def find_session(
+        self, attempt_id: str, *, since: datetime, until: datetime, deadline: float
+    ) -> FoundSession | None:
+        """The session that was opened for this attempt between the two instants, if any. Raises as `session` does."""
+        params: SessionListParams = {
+            "created": {"gte": int((since - SKEW).timestamp()), "lte": int((until + SKEW).timestamp())},
+            "limit": PAGE,
+            "expand": ["data.payment_intent"],
+        }
+        for _ in range(PAGES_MAX):
+            page = await self._call(lambda: self._client.v1.checkout.sessions.list_async(params), attempt_id, deadline)
+            for session in page.data:
+                if session.client_reference_id == attempt_id:
+                    return _found(session)
+            if not page.has_more:
+                return None
+            params["starting_after"] = page.data[-1].id
+        raise PaymentProviderFailed(f"Stripe has more than {PAGE * PAGES_MAX} sessions of that time")
+
+    async def _call(self, ask: Callable[[], Awaitable[T]], about: str, deadline: float) -> T:
+        """What Stripe answers, asked again while that may help. `about` is for the log."""
         now = asyncio.get_running_loop().time
-        deadline = now() + self._deadline_seconds
         tries = 0
         while True:
             tries += 1
             try:
                 async with asyncio.timeout(min(self._try_seconds, deadline - now())):
-                    session = await self._client.v1.checkout.sessions.create_async(
-                        params, {"idempotency_key": attempt_id}
-                    )
-                return _session(session)
+                    return await ask()
             except (stripe.StripeError, aiohttp.ClientError, TimeoutError) as error:
                 failure: Failure = error
             pause = self._pause(failure, tries)
             again = _is_passing(failure) and tries < MAX_TRIES and now() + pause < deadline
-            _log_failure(failure, attempt_id, tries, again=again)
+            _log_failure(failure, about, tries, again=again)
             if not again:
                 # The SDK's exceptions carry whole bodies; they stop here.
                 raise _refusal(failure) from None
@@ -154,12 +215,24 @@ def _line_item(name: str, amount_minor: int, currency: str) -> SessionCreatePara
     return {"quantity": 1, "price_data": price}
 
 
-def _session(session: stripe.checkout.Session) -> CheckoutSession:
-    if session.url is None:
-        raise PaymentProviderFailed("Stripe opened a session without a page to pay on")
-    return CheckoutSession(
-        session_id=session.id, url=session.url, expires_at=datetime.fromtimestamp(session.expires_at, UTC)
+def _found(session: stripe.checkout.Session) -> FoundSession:
+    currency = session.currency.upper() if session.currency else None
+    intent = session.payment_intent
+    return FoundSession(
+        session_id=session.id,
+        status=session.status,
+        payment_status=session.payment_status,
+        url=session.url,
+        expires_at=_instant(session.expires_at),
+        amount_minor=from_stripe(session.amount_total, currency),
+        currency=currency,
+        payment_intent=intent.id if isinstance(intent, stripe.PaymentIntent) else intent,
+        intent_status=intent.status if isinstance(intent, stripe.PaymentIntent) else None,
     )
+
+
+def _instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _is_passing(failure: Failure) -> bool:
@@ -176,6 +249,9 @@ def _is_passing(failure: Failure) -> bool:
     return status >= 500 and _header(failure, "stripe-should-retry") != "false"
 
 
+_NO_CUSTOMER = ("resource_missing", "customer")
+
+
 def _refusal(failure: Failure) -> PaymentProviderFailed | PaymentProviderTimedOut:
     if isinstance(failure, TimeoutError):
         return PaymentProviderTimedOut("Stripe did not answer in time")
@@ -186,6 +262,8 @@ def _refusal(failure: Failure) -> PaymentProviderFailed | PaymentProviderTimedOu
     if isinstance(failure, stripe.AuthenticationError | stripe.PermissionError):
         # Stripe's own sentence shows part of the key, and the customer can't act on it.
         return PaymentProviderFailed("Stripe refused the configured secret key")
+    if isinstance(failure, stripe.InvalidRequestError) and (failure.code, failure.param) == _NO_CUSTOMER:
+        return CustomerMissing(failure.user_message or "No such customer")
     if failure.error is None or not failure.user_message:
         return PaymentProviderFailed(f"Stripe answered with status {failure.http_status} and no reason")
     return PaymentProviderFailed(failure.user_message)
@@ -196,12 +274,12 @@ def _header(failure: Failure, name: str) -> str:
     return headers.get(name, "") if headers else ""
 
 
-def _log_failure(failure: Failure, attempt_id: str, tries: int, *, again: bool) -> None:
+def _log_failure(failure: Failure, about: str, tries: int, *, again: bool) -> None:
     """`request_id` is what Stripe's support and dashboard ask for."""
     of_stripe = failure if isinstance(failure, stripe.StripeError) else None
     log.warning(
         "stripe_call_failed",
-        attempt_id=attempt_id,
+        about=about,
         tries=tries,
         again=again,
         failure=type(failure).__name__,

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from decabilld.domain.ids import id_of
 from decabilld.domain.refusals import Invalid
-from decabilld.messages.commands import ApplyPaymentEvent
+from decabilld.gateways.stripe.amounts import from_stripe
+from decabilld.messages.commands import ApplyPaymentEvent, PaymentNotice, RecordReversal
 
 CHECKOUT_EVENTS = frozenset(
     {
@@ -22,6 +23,11 @@ CHECKOUT_EVENTS = frozenset(
         "checkout.session.expired",
     }
 )
+REVERSAL_EVENTS: dict[str, Literal["refunded", "disputed", "dispute_closed"]] = {
+    "charge.refunded": "refunded",
+    "charge.dispute.created": "disputed",
+    "charge.dispute.closed": "dispute_closed",
+}
 
 
 class StripeEvent(Struct, frozen=True, kw_only=True):
@@ -30,7 +36,8 @@ class StripeEvent(Struct, frozen=True, kw_only=True):
     The ids that `StripeCheckout.open_session` was given come back in the metadata; an event of a payment link or of
     another program has none. From `session_id` on all is None for types not in CHECKOUT_EVENTS. `completed` does not
     mean paid: with a delayed means of payment (SEPA debit) `payment_status` is `unpaid`, and `async_payment_succeeded`
-    or `_failed` follows days later. `amount_minor` is the session's total, in `currency` (upper case).
+    or `_failed` follows days later. `amount_minor` is the session's total in our minor units of `currency`
+    (upper case); None if they can't tell it.
     """
 
     event_id: str
@@ -47,11 +54,13 @@ class StripeEvent(Struct, frozen=True, kw_only=True):
     payment_intent: str | None = None
 
     @property
-    def outcome(self) -> Literal["paid", "failed", "expired", "unused"]:
-        """What became of the attempt; `unused`: nothing yet, or not our affair."""
+    def outcome(self) -> Literal["paid", "processing", "failed", "expired", "unused"]:
+        """What became of the attempt; `unused`: not our affair."""
         match self.type, self.payment_status:
             case (("checkout.session.completed" | "checkout.session.async_payment_succeeded"), "paid"):
                 return "paid"
+            case "checkout.session.completed", "unpaid":
+                return "processing"
             case "checkout.session.async_payment_failed", _:
                 return "failed"
             case "checkout.session.expired", _:
@@ -74,8 +83,31 @@ class _Session(_Object, kw_only=True):
     payment_intent: str | None = None
 
 
+class _Charge(_Object, kw_only=True):
+    """Refunds are counted up; what an event adds to them its `_Before` tells."""
+
+    amount_refunded: int | None = None
+    currency: str | None = None
+    payment_intent: str | None = None
+
+
+class _Dispute(_Object, kw_only=True):
+    """It doesn't inherit our metadata: only the payment intent leads to the invoice."""
+
+    amount: int | None = None
+    currency: str | None = None
+    payment_intent: str | None = None
+    reason: str | None = None
+    status: str | None = None
+
+
+class _Before(Struct):
+    amount_refunded: int | None = None
+
+
 class _Body(Struct):
     object: msgspec.Raw
+    previous_attributes: dict[str, object] = {}
 
 
 class _Wire(Struct):
@@ -92,6 +124,14 @@ def parse_event(raw: bytes, signature_header: str, secret: str, *, tolerance: in
     A signature older than `tolerance` seconds counts as replayed. Raises Invalid for a signature that is missing,
     wrong or too old, and for a body that is not an event.
     """
+    _prove(raw, signature_header, secret, tolerance)
+    try:
+        return _read(msgspec.json.decode(raw, type=_Wire))
+    except msgspec.DecodeError as error:
+        raise Invalid(f"Webhook body: {error}") from None
+
+
+def _prove(raw: bytes, signature_header: str, secret: str, tolerance: int) -> None:
     if not signature_header.isascii():
         # The SDK's comparison raises TypeError on these.
         raise Invalid("Webhook signature: not ASCII")
@@ -101,10 +141,6 @@ def parse_event(raw: bytes, signature_header: str, secret: str, *, tolerance: in
         raise Invalid(f"Webhook signature: {error.user_message}") from None
     except UnicodeDecodeError:
         raise Invalid("Webhook body: not UTF-8") from None
-    try:
-        return _read(msgspec.json.decode(raw, type=_Wire))
-    except msgspec.DecodeError as error:
-        raise Invalid(f"Webhook body: {error}") from None
 
 
 def _read(wire: _Wire) -> StripeEvent:
@@ -124,16 +160,53 @@ def _read(wire: _Wire) -> StripeEvent:
     return msgspec.structs.replace(
         event,
         session_id=session.id,
-        amount_minor=session.amount_total,
-        currency=session.currency.upper() if session.currency else None,
+        amount_minor=from_stripe(session.amount_total, _upper(session.currency)),
+        currency=_upper(session.currency),
         payment_status=session.payment_status,
         payment_intent=session.payment_intent,
     )
 
 
-def read_payment_event(raw: bytes, signature_header: str, *, secret: str) -> tuple[str | None, ApplyPaymentEvent]:
+def _read_reversal(wire: _Wire) -> tuple[str | None, RecordReversal]:
+    kind = REVERSAL_EVENTS[wire.type]
+    told: _Charge | _Dispute
+    amount: int | None
+    if kind == "refunded":
+        charge = msgspec.json.decode(wire.data.object, type=_Charge)
+        before = msgspec.convert(wire.data.previous_attributes, _Before).amount_refunded
+        total, detail, told = charge.amount_refunded, None, charge
+        amount = None if total is None else total - (before or 0)
+    else:
+        dispute = msgspec.json.decode(wire.data.object, type=_Dispute)
+        total, detail, told = None, dispute.status if kind == "dispute_closed" else dispute.reason, dispute
+        amount = dispute.amount
+    metadata, currency = told.metadata or {}, _upper(told.currency)
+    return metadata.get("tenantId"), RecordReversal(
+        record_id=id_of("stripe_event", wire.id),
+        event_id=wire.id,
+        type=wire.type,
+        kind=kind,
+        invoice_id=metadata.get("invoiceId"),
+        amount_minor=from_stripe(amount, currency),
+        total_minor=from_stripe(total, currency),
+        currency=currency,
+        reference=told.payment_intent,
+        detail=detail,
+    )
+
+
+def _upper(currency: str | None) -> str | None:
+    return currency.upper() if currency else None
+
+
+def read_payment_event(raw: bytes, signature_header: str, *, secret: str) -> tuple[str | None, PaymentNotice]:
     """A webhook's tenant, if it names one, and what to ask of it. Raises Invalid."""
     event = parse_event(raw, signature_header, secret)
+    if event.type in REVERSAL_EVENTS:
+        try:
+            return _read_reversal(msgspec.json.decode(raw, type=_Wire))
+        except msgspec.DecodeError as error:
+            raise Invalid(f"Webhook body: {error}") from None
     return event.tenant_id, ApplyPaymentEvent(
         record_id=id_of("stripe_event", event.event_id),
         event_id=event.event_id,

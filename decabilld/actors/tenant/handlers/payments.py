@@ -1,4 +1,7 @@
-"""Paying by Stripe Checkout: attempts, and the processor's events, each applied exactly once."""
+"""Paying by Stripe Checkout: attempts, from the wish to pay to the page to pay on.
+
+What Stripe then tells of them is `payment_events.py`'s; what it didn't tell, `payment_reconciliation.py`'s.
+"""
 
 from datetime import timedelta
 
@@ -8,7 +11,7 @@ from decabilld.actors.tenant.handlers.invoices import invoice_of
 from decabilld.actors.tenant.indexes import ATTEMPTS_OF_INVOICE, PROFILE_OF_USER
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain import invoices
-from decabilld.domain.entities import Entity, Invoice, Payment, PaymentAttempt, User, WebhookEvent
+from decabilld.domain.entities import CustomerProfile, Id, Invoice, PaymentAttempt, User
 from decabilld.domain.refusals import (
     Invalid,
     PaymentNotConfigured,
@@ -17,7 +20,6 @@ from decabilld.domain.refusals import (
     Refusal,
 )
 from decabilld.messages.commands import (
-    ApplyPaymentEvent,
     ConfirmCheckoutFailed,
     ConfirmCheckoutOpened,
     InitiatePayment,
@@ -37,6 +39,8 @@ def initiate_payment(state: TenantState, command: InitiatePayment, context: Cont
     if not invoices.can_pay(invoice, context.policy):
         raise Invalid(f"Invoice {invoice.number} can't be paid online (status {invoice.status})")
     for attempt in state.find(ATTEMPTS_OF_INVOICE, invoice.id):
+        if attempt.status == "processing":
+            raise Invalid(f"A payment of invoice {invoice.number} is under way; the bank takes some days")
         if attempt.amount_minor != invoice.balance_minor:
             continue
         if attempt.status == "open" and attempt.expires_at is not None and attempt.expires_at > context.wall:
@@ -52,6 +56,7 @@ def initiate_payment(state: TenantState, command: InitiatePayment, context: Cont
         currency=invoice.currency,
         status="opening",
         customer_email=(profile and profile.email) or (user and user.email) or None,
+        stripe_customer_id=profile.stripe_customer_id if profile else None,
         created_at=context.wall,
         updated_at=context.wall,
     )
@@ -71,8 +76,9 @@ def confirm_checkout_opened(state: TenantState, command: ConfirmCheckoutOpened, 
         failure=None,
         updated_at=context.wall,
     )
-    entry = _entry("payment.checkout_opened", "Checkout session opened", opened, session_id=command.session_id)
-    return Decision(reply=opened, changes=(opened,), entries=(entry,))
+    entry = attempt_entry("payment.checkout_opened", "Checkout session opened", opened, session_id=command.session_id)
+    profiles, linked = _customer_kept(state, attempt, command.customer_id, context)
+    return Decision(reply=opened, changes=(opened, *profiles), entries=(entry, *linked))
 
 
 def confirm_checkout_failed(state: TenantState, command: ConfirmCheckoutFailed, context: Context) -> Decision:
@@ -81,97 +87,10 @@ def confirm_checkout_failed(state: TenantState, command: ConfirmCheckoutFailed, 
     status = "opening" if command.in_doubt else "failed"
     failed = replace(attempt, status=status, failure=command.reason, updated_at=context.wall)
     kind = "payment.checkout_in_doubt" if command.in_doubt else "payment.checkout_failed"
-    entry = _entry(kind, command.reason, failed, level="warning")
+    entry = attempt_entry(kind, command.reason, failed, level="warning")
     refusal: Refusal = (PaymentProviderTimedOut if command.timed_out else PaymentProviderFailed)(command.reason)
-    return Decision(reply=refusal, changes=(failed,), entries=(entry,))
-
-
-def apply_payment_event(state: TenantState, command: ApplyPaymentEvent, context: Context) -> Decision:
-    """Once per event id; what we can't use is recorded all the same."""
-    if state.get(WebhookEvent, command.record_id) is not None:
-        return Decision(reply="duplicate")
-    invoice = state.get(Invoice, command.invoice_id)
-    attempt = state.get(PaymentAttempt, command.attempt_id)
-    if invoice is None or invoice.status == "draft" or command.outcome == "unused":
-        return _recorded(command, "unused" if command.outcome == "unused" else "unknown_invoice", context)
-    if command.outcome != "paid":
-        return _closed_attempt(command, invoice, attempt, context)
-    if attempt is not None and attempt.status == "paid":
-        return _recorded(command, "already_applied", context, invoice)
-    if command.currency != invoice.currency or not command.amount_minor or command.amount_minor < 0:
-        entry = _paid_entry("payment.not_applicable", invoice, command, level="error")
-        return _recorded(command, "not_applicable", context, invoice, entries=(entry,))
-    return _applied(command, invoice, attempt, context)
-
-
-def _applied(
-    command: ApplyPaymentEvent, invoice: Invoice, attempt: PaymentAttempt | None, context: Context
-) -> Decision:
-    amount = command.amount_minor or 0
-    owed = 0 if invoice.status in ("paid", "void") else invoice.balance_minor
-    applied, over = min(amount, owed), amount - min(amount, owed)
-    changes: list[Entity] = [
-        Payment(
-            id=context.new_id(),
-            invoice_id=invoice.id,
-            user_id=invoice.user_id,
-            amount_minor=amount,
-            currency=invoice.currency,
-            source="stripe",
-            reference=command.reference,
-            received_at=context.now,
-        )
-    ]
-    entries = []
-    if applied:
-        invoice = invoices.pay(invoice, applied, context.now)
-        changes.append(invoice)
-        entries.append(_paid_entry("payment.received", invoice, command, applied_minor=applied))
-    if over:
-        entries.append(_paid_entry("payment.overpayment", invoice, command, level="warning", overpaid_minor=over))
-    if attempt is not None:
-        changes.append(replace(attempt, status="paid", updated_at=context.wall))
-    outcome = "applied" if applied else "overpayment"
-    return _recorded(command, outcome, context, invoice, changes=tuple(changes), entries=tuple(entries))
-
-
-def _closed_attempt(
-    command: ApplyPaymentEvent, invoice: Invoice, attempt: PaymentAttempt | None, context: Context
-) -> Decision:
-    if attempt is None or not attempt.live:
-        return _recorded(command, "unused", context, invoice)
-    status = "expired" if command.outcome == "expired" else "failed"
-    closed = replace(attempt, status=status, updated_at=context.wall)
-    entry = _entry(f"payment.{status}", f"Payment attempt {status}", closed, level="warning")
-    return _recorded(command, status, context, invoice, changes=(closed,), entries=(entry,))
-
-
-def _recorded(
-    command: ApplyPaymentEvent,
-    outcome: str,
-    context: Context,
-    invoice: Invoice | None = None,
-    *,
-    changes: tuple[Entity, ...] = (),
-    entries: tuple[Entry, ...] = (),
-) -> Decision:
-    event = WebhookEvent(
-        id=command.record_id,
-        event_id=command.event_id,
-        type=command.type,
-        outcome=outcome,
-        invoice_id=None if invoice is None else invoice.id,
-        received_at=context.wall,
-    )
-    handled = Entry(
-        kind="payment.event_handled",
-        message=f"{command.type}: {outcome}",
-        entity=event,
-        user_id=None if invoice is None else invoice.user_id,
-        invoice_id=event.invoice_id,
-        data={"event_id": command.event_id},
-    )
-    return Decision(reply=outcome, changes=(*changes, event), entries=(*entries, handled))
+    profiles, linked = _customer_kept(state, attempt, command.customer_id, context)
+    return Decision(reply=refusal, changes=(failed, *profiles), entries=(entry, *linked))
 
 
 def _ask_again(invoice: Invoice, attempt: PaymentAttempt, context: Context) -> Decision:
@@ -188,20 +107,42 @@ def _open(invoice: Invoice, attempt: PaymentAttempt) -> Decision:
         subscription_id=invoice.subscription_id,
         user_id=invoice.user_id,
         customer_email=attempt.customer_email,
+        customer_id=attempt.stripe_customer_id,
         amount_minor=attempt.amount_minor,
         currency=attempt.currency,
     )
-    entry = _entry("payment.initiated", f"Payment of invoice {invoice.number} initiated", attempt)
+    entry = attempt_entry("payment.initiated", f"Payment of invoice {invoice.number} initiated", attempt)
     return Decision(reply=Deferred(effect.id), changes=(attempt,), entries=(entry,), effects=(effect,))
 
 
-def _attempt(state: TenantState, attempt_id: str) -> PaymentAttempt:
+def _customer_kept(
+    state: TenantState, attempt: PaymentAttempt, customer_id: str | None, context: Context
+) -> tuple[tuple[CustomerProfile, ...], tuple[Entry, ...]]:
+    """Stripe's customer in the profile, unless there is none any more, or an admin has set another meanwhile."""
+    profile = state.first(PROFILE_OF_USER, attempt.user_id)
+    if profile is None or customer_id in (None, profile.stripe_customer_id):
+        return (), ()
+    if profile.stripe_customer_id != attempt.stripe_customer_id:
+        return (), ()
+    kept = replace(profile, stripe_customer_id=customer_id, updated_at=context.now)
+    entry = Entry(
+        kind="customer_profile.updated",
+        message="Customer at Stripe noted",
+        entity=kept,
+        user_id=attempt.user_id,
+        data={"fields": ["stripe_customer_id"]},
+    )
+    return (kept,), (entry,)
+
+
+def _attempt(state: TenantState, attempt_id: Id) -> PaymentAttempt:
     attempt = state.get(PaymentAttempt, attempt_id)
     assert attempt is not None, "an effect's outcome names the attempt that it was written with"
     return attempt
 
 
-def _entry(kind: str, message: str, attempt: PaymentAttempt, *, level: str = "info", **data: object) -> Entry:
+def attempt_entry(kind: str, message: str, attempt: PaymentAttempt, *, level: str = "info", **data: object) -> Entry:
+    """What happened to an attempt, for the journal."""
     return Entry(
         kind=kind,
         message=message,
@@ -210,24 +151,4 @@ def _entry(kind: str, message: str, attempt: PaymentAttempt, *, level: str = "in
         invoice_id=attempt.invoice_id,
         level=level,
         data={**data, "amount_minor": attempt.amount_minor, "currency": attempt.currency},
-    )
-
-
-def _paid_entry(
-    kind: str, invoice: Invoice, command: ApplyPaymentEvent, *, level: str = "info", **data: object
-) -> Entry:
-    return Entry(
-        kind=kind,
-        message=f"{kind.removeprefix('payment.').replace('_', ' ').capitalize()}: invoice {invoice.number}",
-        entity=invoice,
-        user_id=invoice.user_id,
-        invoice_id=invoice.id,
-        level=level,
-        data={
-            **data,
-            "event_id": command.event_id,
-            "amount_minor": command.amount_minor,
-            "currency": command.currency,
-            "balance_minor": invoice.balance_minor,
-        },
     )
