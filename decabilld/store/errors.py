@@ -34,13 +34,15 @@ class StatementFailed(DatabaseError):
     """The server refused a statement: the whole list is surely rolled back, the connection is good.
 
     `sqlstate` is the five-character code (empty if the driver refused before sending), `constraint` the violated one.
+    `detail` names the row: it may be about a customer and is no part of the message.
     """
 
-    def __init__(self, sqlstate: str, constraint: str | None, message: str) -> None:
+    def __init__(self, sqlstate: str, constraint: str | None, message: str, detail: str | None = None) -> None:
         super().__init__(f"{sqlstate or 'not sent'}: {message}")
         self.sqlstate = sqlstate
         self.constraint = constraint
         self.message = message
+        self.detail = detail
 
 
 class MigrationRefused(DatabaseError):
@@ -71,4 +73,4 @@ def of_statement(error: psycopg2.Error, *, connection_lost: bool) -> DatabaseErr
         return OutcomeUnknown(message or "connection lost")
     if state in _CANCELLED:
         return StatementTimedOut(message)
-    return StatementFailed(state, error.diag.constraint_name, message)
+    return StatementFailed(state, error.diag.constraint_name, message, error.diag.message_detail)

@@ -51,7 +51,7 @@ async def put(connection: Connection, table: str, lines: Sequence[str], tenants:
     except StatementFailed as error:
         if not is_our_fault(error):
             raise
-        raise Misfit(error.message) from error
+        raise Misfit(" ".join(filter(None, (error.message, error.detail)))) from error
     if inserted != len(lines):
         raise Misfit("it holds rows of another tenant")
 
