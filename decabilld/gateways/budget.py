@@ -39,12 +39,16 @@ class RequestBudget:
 
     async def take(self) -> None:
         """Before each request: waits its turn where none is left, up to 20 s. Raises OverBudget if it took longer."""
-        wait = self._all.seconds_until(1)
+        wait = self.wait_seconds()
         if wait > MAX_WAIT_SECONDS:
             raise OverBudget(f"the hour's requests are used up, more in {wait:.0f} s")
         self._all.take(1)
         if wait > 0:
             await asyncio.sleep(wait)
+
+    def wait_seconds(self) -> float:
+        """Until the next request may be made; those that wait already have their turn before."""
+        return self._all.seconds_until(1)
 
     def begin_listing(self) -> None:
         """Before all pages of a listing. Raises OverBudget at once where it has to yield.

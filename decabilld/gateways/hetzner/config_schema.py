@@ -50,6 +50,7 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "title": "Service",
             "description": "What is installed: the controller people sign in to, or a manager that it directs.",
             "enum": ["controller", "manager"],
+            "default": "controller",
         },
         "authenticationMethod": {
             "type": "string",
