@@ -14,6 +14,7 @@ from decabilld.cli_database import on_database
 from decabilld.cli_keys import rotate_key
 from decabilld.cli_operations import backup, export_tenant, import_tenant, restore
 from decabilld.cli_options import EXIT_FAULT, env_file_option, json_option, with_settings
+from decabilld.cli_payments import reconcile_payments
 from decabilld.settings import variables
 
 
@@ -216,6 +217,7 @@ def demo(out: Path) -> None:
 main.add_command(create_admin)
 main.add_command(import_users)
 main.add_command(rotate_key)
+main.add_command(reconcile_payments)
 for command in (backup, restore, export_tenant, import_tenant):
     main.add_command(command)
 

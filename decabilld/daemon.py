@@ -21,6 +21,7 @@ from decabilld.actors.ports import Unavailable
 from decabilld.actors.registry import Tenants
 from decabilld.billing_setup import policy_of
 from decabilld.clock import Clock, system_clock
+from decabilld.control.payments import Payments
 from decabilld.control.server import control_site
 from decabilld.control.socket_file import ControlSocketTaken
 from decabilld.domain.entities import Invoice, User
@@ -172,7 +173,9 @@ class Daemon:
         passwords = Passwords()
         self._parts.callback(passwords.close)
         accounts = accounts_of(tenants, settings.tenants, passwords)
-        await self._parts.enter_async_context(control_site(accounts, settings.data_path))
+        configured = settings.stripe_secret_key is not None
+        payments = Payments(tenants, settings.tenants, clock=self._clock, configured=configured)
+        await self._parts.enter_async_context(control_site(accounts, payments, settings.data_path))
         tokens = Tokens(keys.jwt_secret(settings), self._clock)
         authenticator = authenticator_of(settings, tokens, tenants, self._clock)
         socket_app = create_socket_app(
@@ -218,6 +221,7 @@ class Daemon:
                 billing_ms=settings.open_position_invoice_scheduler_interval_ms,
                 overdue_ms=settings.invoice_overdue_scheduler_interval_ms,
                 reminders_ms=settings.reminder_scheduler_interval_ms,
+                payments_ms=settings.payment_reconcile_interval_ms,
             ),
         )
 

@@ -1,4 +1,4 @@
-"""A running daemon's `Accounts`, asked over its control socket."""
+"""A running daemon's `Accounts` and `Payments`, asked over its control socket."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,26 +11,29 @@ from msgspec import Struct
 
 from decabilld.actors.ports import Unavailable
 from decabilld.control.accounts import Imported
-from decabilld.control.server import CREATE_ADMIN, IMPORT_USERS, CreateAdmin, Failed, ImportLines
+from decabilld.control.payments import Reconciled
+from decabilld.control.server import (
+    CREATE_ADMIN,
+    IMPORT_USERS,
+    RECONCILE_PAYMENTS,
+    CreateAdmin,
+    Failed,
+    ImportLines,
+    Reconcile,
+)
 from decabilld.control.socket_file import checked
 from decabilld.domain.entities import User
 from decabilld.domain.refusals import Invalid
 
-TOTAL_SECONDS = 90.0
+TOTAL_SECONDS, RECONCILING_SECONDS = 90.0, 900.0
 T = TypeVar("T")
 
 
-class RemoteAccounts:
-    """As `Accounts`: the same calls, the same refusals (all of them as Invalid)."""
+class _Remote:
+    """The same calls, the same refusals (all of them as Invalid)."""
 
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self._http = http
-
-    async def create_admin(self, tenant_id: str, email: str, password: str) -> User:
-        return await self._ask(CREATE_ADMIN, CreateAdmin(tenant_id, email, password), User)
-
-    async def import_users(self, tenant_id: str, lines: Sequence[str], first_line: int) -> Imported:
-        return await self._ask(IMPORT_USERS, ImportLines(tenant_id, list(lines), first_line), Imported)
 
     async def _ask(self, route: str, content: Struct, answer: type[T]) -> T:
         try:
@@ -44,9 +47,33 @@ class RemoteAccounts:
         raise Invalid(failed.message) if failed.refused else Unavailable(failed.message)
 
 
+class RemoteAccounts(_Remote):
+    async def create_admin(self, tenant_id: str, email: str, password: str) -> User:
+        return await self._ask(CREATE_ADMIN, CreateAdmin(tenant_id, email, password), User)
+
+    async def import_users(self, tenant_id: str, lines: Sequence[str], first_line: int) -> Imported:
+        return await self._ask(IMPORT_USERS, ImportLines(tenant_id, list(lines), first_line), Imported)
+
+
+class RemotePayments(_Remote):
+    async def reconcile(self, tenant_id: str, older_than_minutes: int) -> Reconciled:
+        return await self._ask(RECONCILE_PAYMENTS, Reconcile(tenant_id, older_than_minutes), Reconciled)
+
+
 @asynccontextmanager
 async def remote_accounts(path: Path) -> AsyncIterator[RemoteAccounts]:
     """Those of the daemon that listens at `path`."""
-    connector = aiohttp.UnixConnector(path=str(checked(path)))
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=TOTAL_SECONDS)) as http:
+    async with _connected(path, TOTAL_SECONDS) as http:
         yield RemoteAccounts(http)
+
+
+@asynccontextmanager
+async def remote_payments(path: Path) -> AsyncIterator[RemotePayments]:
+    """Those of the daemon that listens at `path`."""
+    async with _connected(path, RECONCILING_SECONDS) as http:
+        yield RemotePayments(http)
+
+
+def _connected(path: Path, seconds: float) -> aiohttp.ClientSession:
+    connector = aiohttp.UnixConnector(path=str(checked(path)))
+    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=seconds))

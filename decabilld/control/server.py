@@ -1,6 +1,6 @@
 """What a running daemon does for commands beside it, over HTTP on the control socket. One route a command.
 
-Owns no rule and no word: `accounts.py` does what is asked, `client.py` is the other end.
+Owns no rule and no word: `accounts.py` and `payments.py` do what is asked, `client.py` is the other end.
 """
 
 from collections.abc import AsyncIterator
@@ -15,10 +15,11 @@ from msgspec import Struct
 from decabilld.actors.draft import Bug
 from decabilld.actors.ports import Busy, Unavailable
 from decabilld.control.accounts import Accounts
+from decabilld.control.payments import Payments
 from decabilld.control.socket_file import closed, control_path, opened
 from decabilld.domain.refusals import Refusal
 
-CREATE_ADMIN, IMPORT_USERS = "/create-admin", "/import-users"
+CREATE_ADMIN, IMPORT_USERS, RECONCILE_PAYMENTS = "/create-admin", "/import-users", "/reconcile-payments"
 BODY_BYTES_MAX = 64 * 1024 * 1024
 STOP_SECONDS = 5.0
 
@@ -35,6 +36,11 @@ class ImportLines(Struct, frozen=True):
     first_line: int
 
 
+class Reconcile(Struct, frozen=True):
+    tenant: str
+    older_than_minutes: int
+
+
 class Failed(Struct, frozen=True):
     """Any answer but 200; `refused`: it is no use to ask again."""
 
@@ -42,7 +48,7 @@ class Failed(Struct, frozen=True):
     refused: bool = False
 
 
-def create_control_app(accounts: Accounts) -> web.Application:
+def create_control_app(accounts: Accounts, payments: Payments) -> web.Application:
     async def create_admin(request: web.Request) -> web.Response:
         asked = msgspec.json.decode(await request.read(), type=CreateAdmin)
         return _answer(await accounts.create_admin(asked.tenant, asked.email, asked.password))
@@ -51,19 +57,24 @@ def create_control_app(accounts: Accounts) -> web.Application:
         asked = msgspec.json.decode(await request.read(), type=ImportLines)
         return _answer(await accounts.import_users(asked.tenant, asked.lines, asked.first_line))
 
+    async def reconcile_payments(request: web.Request) -> web.Response:
+        asked = msgspec.json.decode(await request.read(), type=Reconcile)
+        return _answer(await payments.reconcile(asked.tenant, asked.older_than_minutes))
+
     app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_failures])
     app.router.add_post(CREATE_ADMIN, create_admin)
     app.router.add_post(IMPORT_USERS, import_users)
+    app.router.add_post(RECONCILE_PAYMENTS, reconcile_payments)
     return app
 
 
 @asynccontextmanager
-async def control_site(accounts: Accounts, data_dir: Path) -> AsyncIterator[Path]:
+async def control_site(accounts: Accounts, payments: Payments, data_dir: Path) -> AsyncIterator[Path]:
     """The control socket of this data directory, open within the block. Raises ControlSocketTaken."""
     path = control_path(data_dir)
     listening = opened(path)
     runner = web.AppRunner(
-        create_control_app(accounts), access_log=None, handle_signals=False, shutdown_timeout=STOP_SECONDS
+        create_control_app(accounts, payments), access_log=None, handle_signals=False, shutdown_timeout=STOP_SECONDS
     )
     try:
         await runner.setup()

@@ -21,7 +21,8 @@ from decabilld.actors.registry import Tenants
 from decabilld.domain.policy import BillingPolicy
 from decabilld.domain.refusals import Refusal
 from decabilld.ids import new_id
-from decabilld.messages.commands import DoDueWork, Work
+from decabilld.messages.commands import DoDueWork, ReconcilePayments, Work
+from decabilld.messages.decision import Command
 from decabilld.tasks import spawn
 
 ASK_SECONDS = 3600.0
@@ -30,13 +31,14 @@ _log = structlog.get_logger("jobs")
 
 
 class Intervals(Struct, frozen=True, kw_only=True):
-    """Milliseconds between looks for charges, endings, billing days to make up, invoices past due, and renewals."""
+    """Milliseconds between looks for what falls due by and by, and for payments that hang."""
 
     charges_ms: int
     endings_ms: int
     billing_ms: int
     overdue_ms: int
     reminders_ms: int
+    payments_ms: int
 
 
 class BillingTimetable:
@@ -51,11 +53,12 @@ class BillingTimetable:
         self._every(intervals.billing_ms, "billing", "charges", "billing")
         self._every(intervals.overdue_ms, "overdue", "overdue")
         self._every(intervals.reminders_ms, "reminders", "reminders")
+        self._add(_each(intervals.payments_ms), "payments", ReconcilePayments())
         # To the second, so that invoices are dated on their billing day. A time that a clock change repeats comes
         # twice, of which the second finds nothing; one after a midnight that it skips is left to the next look.
         at = policy.billing_run_time
         trigger = CronTrigger(hour=at.hour, minute=at.minute, second=at.second, timezone=policy.zone)
-        self._add(trigger, "billing_day", "charges", "billing")
+        self._add(trigger, "billing_day", DoDueWork(kinds=("charges", "billing")))
 
     def start(self) -> None:
         """Begin, and make up at once what fell due while nobody was there."""
@@ -75,16 +78,16 @@ class BillingTimetable:
         await asyncio.gather(asyncio.sleep(0), *tasks, return_exceptions=True)
 
     def _every(self, milliseconds: int, job: str, *kinds: Work) -> None:
-        self._add(IntervalTrigger(seconds=milliseconds / 1000, timezone=ZoneInfo("UTC")), job, *kinds)
+        self._add(_each(milliseconds), job, DoDueWork(kinds=kinds))
 
-    def _add(self, trigger: BaseTrigger, job: str, *kinds: Work) -> None:
+    def _add(self, trigger: BaseTrigger, job: str, command: Command) -> None:
         async def look() -> None:
-            self._ask_all(job, DoDueWork(kinds=kinds))
+            self._ask_all(job, command)
 
         # However late: after a suspended machine one look makes up for all that were missed.
         self._scheduler.add_job(look, trigger, id=job, coalesce=True, misfire_grace_time=None)
 
-    def _ask_all(self, job: str, command: DoDueWork) -> None:
+    def _ask_all(self, job: str, command: Command) -> None:
         """Each tenant in a task of its own, unless that tenant's last one is still under way."""
         for tenant_id in self._tenants.ids:
             key = (tenant_id, job)
@@ -93,7 +96,7 @@ class BillingTimetable:
                 self._under_way[key] = task
                 task.add_done_callback(lambda _, key=key: self._under_way.pop(key))  # type: ignore[misc]
 
-    async def _ask(self, tenant_id: str, job: str, command: DoDueWork) -> None:
+    async def _ask(self, tenant_id: str, job: str, command: Command) -> None:
         """Until it is done. A tenant that can't answer now is asked again; what fails otherwise waits for the next."""
         told = False
         while True:
@@ -110,3 +113,7 @@ class BillingTimetable:
                 _log.warning("job_failed", job=job, tenant=tenant_id, reason=f"{type(error).__name__}: {error}")
                 return
             await asyncio.sleep(RETRY_SECONDS)
+
+
+def _each(milliseconds: int) -> IntervalTrigger:
+    return IntervalTrigger(seconds=milliseconds / 1000, timezone=ZoneInfo("UTC"))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from decabilld.settings import parsing
-from decabilld.settings.variable import variable
+from decabilld.settings.variable import HOUR_MS, variable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,10 @@ class OutsideSettings:
     )
     stripe_webhook_secret: str | None = variable("STRIPE_WEBHOOK_SECRET", None, "Signs Stripe's webhooks", secret=True)
     stripe_api_base: str = variable("STRIPE_API_BASE", "https://api.stripe.com", "Where Stripe answers")
+    payment_reconcile_interval_ms: int = variable(
+        "PAYMENT_RECONCILE_INTERVAL", HOUR_MS, "Milliseconds between asking Stripe about payments that hang",
+        parsing.whole(1_000, 24 * HOUR_MS),
+    )  # fmt: skip
     checkout_success_url: str = variable(
         "CHECKOUT_SUCCESS_URL", "http://localhost:4200/?payment=success", "Where Stripe sends a customer who has paid"
     )

@@ -38,7 +38,14 @@ async def tenants(database: str, clock: MovedClock) -> AsyncIterator[Tenants]:
 
 
 def timetable_of(tenants: Tenants, **changes: Any) -> BillingTimetable:
-    rare = Intervals(charges_ms=RARELY, endings_ms=RARELY, billing_ms=RARELY, overdue_ms=RARELY, reminders_ms=RARELY)
+    rare = Intervals(
+        charges_ms=RARELY,
+        endings_ms=RARELY,
+        billing_ms=RARELY,
+        overdue_ms=RARELY,
+        reminders_ms=RARELY,
+        payments_ms=RARELY,
+    )
     policy = changes.pop("policy", UTC_POLICY)
     return BillingTimetable(tenants, policy=policy, intervals=replace(rare, **changes))
 

@@ -284,7 +284,7 @@ async def test_cancelled_by_the_caller_it_stays_cancelled(stripe: FakeStripe, ch
 
 async def customer(checkout: StripeCheckout, **changed: Any) -> str:
     who = {"tenant_id": "default", "user_id": "u1", "email": "erika@kundin.example", "instead_of": None}
-    return await checkout.create_customer(**who | changed, deadline=checkout.deadline())  # type: ignore[arg-type]
+    return await checkout.create_customer(**who | changed, deadline=checkout.deadline())
 
 
 async def test_a_customer_is_made_once_however_often_it_is_asked_for(

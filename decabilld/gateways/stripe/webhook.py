@@ -4,7 +4,7 @@ Owns no consequence: which event changes what, and that each is handled once, is
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import stripe
@@ -107,7 +107,7 @@ class _Before(Struct):
 
 class _Body(Struct):
     object: msgspec.Raw
-    previous_attributes: dict[str, object] = {}
+    previous_attributes: dict[str, Any] = {}
 
 
 class _Wire(Struct):
