@@ -7,7 +7,8 @@ are its callers', and so is what an error's body means, by the `ReadError` that 
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -90,6 +91,15 @@ class Rest:
     def calls(self) -> "Calls":
         """`async with rest.calls() as ask:` all that is asked in there ends within `call_seconds` together."""
         return Calls(self)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator["Calls"]:
+        """`calls()` for questions only. Just a bad token gets these refused, and the next one is answered: away."""
+        try:
+            async with self.calls() as ask:
+                yield ask
+        except ProviderRefused as refused:
+            raise ProviderAway(str(refused)) from None
 
     @property
     def http(self) -> aiohttp.ClientSession:

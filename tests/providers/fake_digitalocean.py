@@ -76,6 +76,7 @@ class FakeDigitalOcean(FakeApi):
         super().__init__(token)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/v2/account", self._account)
         router.add_get("/v2/sizes", self._list_sizes)
         router.add_get("/v2/regions", self._list_regions)
         router.add_get("/v2/droplets", self._list_droplets)
@@ -126,6 +127,13 @@ class FakeDigitalOcean(FakeApi):
         return ApiError(429, self.error(429).body, {"Retry-After": wait})
 
     # --- what is for sale ---------------------------------------------------------------------------------------
+
+    async def _account(self, _: web.Request) -> web.Response:
+        account = {
+            "droplet_limit": self.droplet_limit, "floating_ip_limit": 5, "email": "ops@example.org", "uuid": "b6fr89db",
+            "email_verified": True, "status": "active", "status_message": "",
+        }  # fmt: skip
+        return web.json_response({"account": account})
 
     async def _list_sizes(self, request: web.Request) -> web.Response:
         return self._page(request, "sizes", list(self.sizes.values()))

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from decabilld.actors.provider import (
     CapacityGone,
+    OverBudget,
     Provider,
     ProviderAway,
     ProviderFactory,
@@ -305,13 +306,24 @@ async def test_only_the_items_own_key_is_deleted(fake: FakeDigitalOcean, account
     assert len(await account.servers()) == 11
 
 
-async def test_when_the_hours_quota_is_used_up_nothing_is_asked(fake: FakeDigitalOcean, account: DigitalOcean) -> None:
-    fake.hourly_limit = 2
-    await account.servers()
-    await account.servers()
-    with pytest.raises(ProviderAway, match="rate limit"):
+async def test_when_the_hours_requests_get_short_listings_yield_first(
+    fake: FakeDigitalOcean, account: DigitalOcean
+) -> None:
+    """The limit counts whoever else uses the account: what is left is what the last answer said."""
+    fake.hourly_limit = 30
+    made = await account.create_server(order())
+    with pytest.raises(OverBudget):
         await account.servers()
-    assert len(fake.requests) == 2
+    await account.delete_server(made.id)
+    assert fake.count("GET /droplets") == 1, "the look for the name, before it was made"
+
+
+async def test_the_accounts_limit_is_told_before_it_is_met(fake: FakeDigitalOcean, account: DigitalOcean) -> None:
+    fake.droplet_limit = 2
+    fake.add_droplet("theirs")
+    assert await account.limit_reached() is None
+    fake.add_droplet("theirs-too")
+    assert "2 servers" in (await account.limit_reached() or "")
 
 
 @pytest.mark.parametrize(
@@ -343,8 +355,10 @@ async def test_the_token_is_in_no_word(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     account = DigitalOcean("dop_v1_SECRET", fake.base, first_pause_seconds=0.01)
-    with pytest.raises(ProviderRefused, match="Unable to authenticate") as refused:
+    with pytest.raises(ProviderAway, match="Unable to authenticate"):
         await account.servers()
+    with pytest.raises(ProviderRefused, match="Unable to authenticate") as refused:
+        await account.delete_server("1")
     await fake.stop()
     with pytest.raises(ProviderAway) as away:
         await account.servers()

@@ -137,14 +137,18 @@ async def test_a_slow_answer_within_the_time_is_taken(counter: Counter, account:
     assert (counter.counted, len(counter.requests)) == (1, 1)
 
 
-async def test_a_wait_longer_than_the_call_may_last_is_not_begun(counter: Counter, account: Rest) -> None:
-    counter.faults = [Fault(status=429, headers={"Retry-After": "30"})]
+@pytest.mark.parametrize(("status", "requests"), [(429, 1), (503, 2)])
+async def test_a_wait_longer_than_the_call_may_last_is_not_begun(
+    counter: Counter, account: Rest, status: int, requests: int
+) -> None:
+    """After a 429 the whole account keeps quiet; a 503 is about that one request."""
+    counter.faults = [Fault(status=status, headers={"Retry-After": "30"})] * 2
     for _ in range(2):
         started = time.monotonic()
         with pytest.raises(ProviderAway):
             await get(account)
         assert time.monotonic() - started < 0.3
-    assert len(counter.requests) == 1
+    assert len(counter.requests) == requests
 
 
 async def test_an_answer_without_end_is_cut_off(

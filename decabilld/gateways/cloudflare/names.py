@@ -26,7 +26,6 @@ _MAX_MESSAGE = 200
 
 class Record(Struct, frozen=True):
     id: str
-    name: str
     type: str
     content: str = ""
     comment: str | None = None
@@ -95,18 +94,16 @@ class CloudflareNames:
     async def _ours_alone(self, ask: Calls, hostname: str, item_id: Id) -> list[Record]:
         """The item's records. Raises ProviderRefused if another's address has that name."""
         records = [record for record in await self._records(ask, hostname) if record.type in _ADDRESS_TYPES]
-        if any(record.comment != _mark(item_id) or record.type != "A" for record in records):
+        if any(record.comment != _mark(item_id) for record in records):
             raise ProviderRefused(f"Cloudflare: another's record has the name {self._name(hostname)}")
         return records
 
-    async def _records(self, ask: Calls, hostname: str) -> list[Record]:
-        name = self._name(hostname)
-        answer = await ask("GET", self._path, query={"name.exact": name, "per_page": _PER_PAGE})
+    async def _records(self, ask: Calls, hostname: str) -> tuple[Record, ...]:
+        answer = await ask("GET", self._path, query={"name.exact": self._name(hostname), "per_page": _PER_PAGE})
         try:
-            records = msgspec.convert(answer, _Records).result
+            return msgspec.convert(answer, _Records).result
         except msgspec.ValidationError as error:
             raise ProviderAway(f"Cloudflare answered something unknown: {error}") from None
-        return [record for record in records if record.name.lower() == name]
 
     async def _delete(self, ask: Calls, record: Record) -> None:
         with suppress(NotThere):

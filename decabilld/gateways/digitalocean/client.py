@@ -1,14 +1,13 @@
 """Servers at DigitalOcean: one account, reached with one token.
 
 Owns which requests are made, in which order, and how often at most. What the answers mean is `wire.py`'s, tries and
-time-outs are `rest.py`'s. Source: docs.digitalocean.com/reference/api, version 2.
+time-outs are `rest.py`'s, how many requests an hour is `budget.py`'s.
+Source: docs.digitalocean.com/reference/api, version 2.
 """
 
-import asyncio
 import base64
 import binascii
 import hashlib
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
@@ -24,6 +23,7 @@ from decabilld.actors.provider import (
     ServerType,
 )
 from decabilld.domain.entities import Id
+from decabilld.gateways.budget import RequestBudget
 from decabilld.gateways.digitalocean import wire
 from decabilld.gateways.digitalocean.config_schema import CONFIG_SCHEMA, DEFAULT_IMAGE
 from decabilld.gateways.rest import Calls, NotThere, Rest, base_in, token_in
@@ -32,6 +32,8 @@ API_BASE = "https://api.digitalocean.com/v2"
 PER_PAGE = 200
 MAX_PAGES = 50
 MAX_LISTINGS = 3
+BURST, REQUESTS_PER_HOUR, KEPT_FOR_ORDERS = 170, 4_800, 40
+"""DigitalOcean allows 5,000 an hour, and 250 in any minute: a full bucket and a minute's refill together."""
 _Page = TypeVar("_Page", bound=wire.Page)
 
 
@@ -54,31 +56,37 @@ class DigitalOcean:
     def __init__(self, token: str | None, base: str, eur_per_usd: Decimal | None = None, **tries: float) -> None:
         self.configured = token is not None
         self._eur_per_usd = eur_per_usd
+        self._budget = RequestBudget(burst=BURST, per_hour=REQUESTS_PER_HOUR, kept_for_orders=KEPT_FOR_ORDERS)
         self._rest = Rest(self.display_name, base, token or "", wire.read_error, **tries)
         # Keys may be listed ten times a minute only: being told to wait there must not silence the rest.
         self._key_lists = Rest(self.display_name, base, token or "", wire.read_error, **tries)
+        self._rest.before_try = self._key_lists.before_try = self._take
 
     @property
     def config_schema(self) -> dict[str, Any]:
         return CONFIG_SCHEMA
 
     async def server_types(self) -> Sequence[ServerType]:
-        async with self._calls() as ask:
+        async with self._rest.reading() as ask:
             regions = await _all(ask, "/regions", {}, wire.Regions)
             sizes = await _all(ask, "/sizes", {}, wire.Sizes)
         open_regions = frozenset(region.slug for page in regions for region in page.regions if region.available)
         return [wire.server_type(size, open_regions, self._eur_per_usd) for page in sizes for size in page.sizes]
 
     async def servers(self) -> Sequence[Server]:
-        async with self._calls() as ask:
-            return await _droplets(ask, {"tag_name": wire.TAG})
+        """Raises OverBudget when requests are short: listings yield first."""
+        self._budget.begin_listing()
+        async with self._rest.reading() as ask:
+            servers = await _droplets(ask, {"tag_name": wire.TAG})
+        self._budget.listed(1 + len(servers) // PER_PAGE)
+        return servers
 
     async def servers_of(self, item_id: Id) -> Sequence[Server]:
-        async with self._calls() as ask:
+        async with self._rest.reading() as ask:
             return await _droplets(ask, {"tag_name": wire.item_tag(item_id)})
 
     async def create_server(self, order: ServerOrder) -> Server:
-        async with self._calls() as ask:
+        async with self._rest.calls() as ask:
             # Tags are put on a droplet after it is made; until then it is found by its name only.
             for twin in await _droplets(ask, {"name": order.name}):
                 if twin.item_id == order.item_id:
@@ -93,7 +101,7 @@ class DigitalOcean:
         Asked while another action is under way, it is ProviderAway.
         """
         path = _path("/droplets", server_id)
-        async with self._calls() as ask:
+        async with self._rest.calls() as ask:
             status = wire.read(await ask("GET", path), wire.OneDroplet).droplet.status
             match power, status:
                 case ("start", "active") | ("stop", "off"):
@@ -116,22 +124,24 @@ class DigitalOcean:
         for key in [key for page in pages for key in page.ssh_keys if key.name == name]:
             await self._delete(f"/account/keys/{key.id}")
 
+    async def limit_reached(self) -> str | None:
+        async with self._rest.reading() as ask:
+            limit = wire.read(await ask("GET", "/account"), wire.OneAccount).account.droplet_limit
+            shown = wire.read(await ask("GET", "/droplets", query={"per_page": 1}), wire.Droplets)
+        return f"The account's limit of {limit} servers is reached" if shown.meta.total >= limit else None
+
     async def close(self) -> None:
         await self._rest.close()
         await self._key_lists.close()
 
     async def _delete(self, path: str) -> None:
         with suppress(NotThere):
-            async with self._calls() as ask:
+            async with self._rest.calls() as ask:
                 await ask("DELETE", path)
 
-    def _calls(self) -> Calls:
-        """None are made while the hour's quota is used up: `RateLimit-Reset` is when its oldest request expires."""
-        limit = self._rest.rate_limit
-        if limit is not None and limit.remaining == 0:
-            until = asyncio.get_running_loop().time() + limit.resets_at - time.time()
-            self._rest.quiet_until = max(self._rest.quiet_until, until)
-        return self._rest.calls()
+    async def _take(self) -> None:
+        self._budget.note(self._rest.rate_limit)
+        await self._budget.take()
 
 
 async def _all(ask: Calls, path: str, query: Mapping[str, str | int], kind: type[_Page]) -> list[_Page]:

@@ -107,6 +107,14 @@ class Keys(Page, frozen=True, kw_only=True):
     ssh_keys: tuple[Key, ...]
 
 
+class Account(Struct, frozen=True):
+    droplet_limit: int
+
+
+class OneAccount(Struct, frozen=True):
+    account: Account
+
+
 class OneDroplet(Struct, frozen=True):
     droplet: Droplet
 
@@ -133,7 +141,7 @@ def read_error(answer: ErrorAnswer) -> Exception:
         return NotThere(said)
     if answer.status == 422 and "pending event" in message:
         return ProviderAway(said)
-    if answer.status == 422 and _NO_ROOM.search(message) and "image" not in message.lower():
+    if answer.status == 422 and _NO_ROOM.search(message):
         return CapacityGone(said)
     return ProviderRefused(said)
 
@@ -157,6 +165,7 @@ def server(droplet: Droplet) -> Server:
         created_at=droplet.created_at,
         metadata={
             "provider": "digital-ocean",
+            "providerStatus": droplet.status,
             "serverType": droplet.size_slug,
             "region": droplet.region.slug,
             "regionName": droplet.region.name,
