@@ -8,8 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from decabilld.actors.ports import GivenUp
 from decabilld.gateways.smtp.letters import Attachment
 from decabilld.gateways.smtp.notice_letters import SUBJECTS, notice_letter
+from decabilld.gateways.smtp.notice_mail import NoticeMail
+from decabilld.gateways.smtp.server import MailServer
 from decabilld.messages.effects import InvoiceFacts, MailDocument, SendNotice, SubscriptionFacts
 from tests.smtp.post_office import text_of
 from tests.smtp.test_letters import HEAD
@@ -149,3 +152,10 @@ def test_a_repeated_mail_is_known_by_its_id() -> None:
     )
     letters = [notice_letter(again, head=HEAD, zone=ZoneInfo("UTC")) for _ in range(2)]
     assert letters[0]["Message-ID"] == letters[1]["Message-ID"] == f"<{again.id}@seller.example>"
+
+
+async def test_an_address_that_no_header_holds_is_given_up() -> None:
+    mail = NoticeMail(MailServer(host="127.0.0.1", port=9, security="none"), HEAD, zone=ZoneInfo("UTC"))
+    notice = SendNotice(id="i", template="invoice_overdue", to="anna at home", user_id="u", facts=OWED)
+    with pytest.raises(GivenUp, match="no mail can be written to this address"):
+        await mail.send("default", notice)
