@@ -1,4 +1,4 @@
-"""What runs on the server, run here: the real scripts under a root of the test's own; the programs they call take notes."""
+"""What runs on the server, run here: real scripts below a root of the test's own; their programs only take notes."""
 
 import os
 import subprocess

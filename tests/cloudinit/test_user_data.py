@@ -277,6 +277,7 @@ def test_user_data_has_a_limit_that_common_keys_stay_far_below() -> None:
         ({}, {}),
         ({"service": "toaster"}, {}),
         ({"service": "manager"}, {"hostname": "a b"}),
+        ({"service": "manager"}, {"images": StackImages(controller="c", manager=None, database="d")}),
         ({"service": "manager"}, {"fqdn": "a.example.org; reboot"}),
         ({"service": "manager"}, {"fqdn": "example"}),
     ],

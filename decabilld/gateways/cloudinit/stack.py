@@ -51,18 +51,24 @@ _UNFIT = re.compile("[\\0\ud800-\udfff]")
 
 
 class StackImages(Struct, frozen=True, kw_only=True):
-    """Images with their tags; the tag is what the nightly update follows."""
+    """Images with their tags; the tag is what the nightly update follows. A service without one can't be made."""
 
-    controller: str
-    manager: str
+    controller: str | None
+    manager: str | None
     database: str
     """A PostgreSQL image of one major version: the data of another can't be read."""
 
 
 def compose_file(service: str, images: StackImages) -> str:
-    """`compose.yaml` of a service: the controller with its database, the manager with a volume."""
+    """`compose.yaml` of a service: the controller with its database, the manager with a volume.
+
+    Raises ProviderRefused if the operator has set no image for it.
+    """
+    image = images.controller if service == "controller" else images.manager
+    if image is None:
+        raise ProviderRefused(f"No image is set for the service {service}")
     container: dict[str, Any] = {
-        "image": images.controller if service == "controller" else images.manager,
+        "image": image,
         "restart": "unless-stopped",
         "env_file": ["generated.env"],
         "environment": {"NODE_ENV": "production", "PORT": HTTP_PORT, "WEBSOCKET_PORT": SOCKET_PORT},

@@ -56,10 +56,10 @@ def update_command(service: str, run_seconds: float = RUN_SECONDS) -> str:
     """One line for the server's shell. It ends by itself, a little before we hang up, and leaves no old images."""
     if service not in SERVICES:
         raise ValueError(f"service must be one of {', '.join(SERVICES)}")
-    limit = f"timeout --kill-after=10 {max(1, int(run_seconds * 0.95))}"
-    directory = shlex.quote(f"{STACKS_DIRECTORY}/{service}")
-    up = f"{limit} docker compose --ansi never up --detach --pull always --quiet-pull --remove-orphans"
-    return f"cd {directory} && {up} && {limit} docker image prune --force"
+    limit = "timeout --kill-after=10"
+    up = "docker compose --ansi never up --detach --pull always --quiet-pull --remove-orphans"
+    directory, seconds = shlex.quote(f"{STACKS_DIRECTORY}/{service}"), max(20, int(run_seconds))
+    return f"cd {directory} && {limit} {seconds * 9 // 10} {up} && {limit} {seconds // 20} docker image prune --force"
 
 
 @asynccontextmanager
