@@ -49,7 +49,8 @@ def user_data(
     """The user data of one item's server. Without `fqdn` there is no certificate: http is all it serves.
 
     `config` is effective (`domain.provisioning`) and says the service. It holds secrets, and so does the result.
-    Raises ProviderRefused if the service or its image is missing, a setting can't be handed on, or it is over `LONGEST_BYTES`.
+    Raises ProviderRefused if the service or its image is missing, a setting can't be handed on, or the result is over
+    `LONGEST_BYTES`.
     """
     service = config.get("service")
     if service not in SERVICES:
