@@ -294,6 +294,13 @@ async def test_the_key_of_another_item_is_refused(fake: FakeHetzner, cloud: Hetz
         await cloud.create_server(order(item_id="another", name="other"))
 
 
+async def test_another_key_of_the_items_name_is_not_put_on_its_server(fake: FakeHetzner, cloud: HetznerCloud) -> None:
+    await cloud.create_server(order())
+    with pytest.raises(ProviderRefused, match="registered otherwise"):
+        await cloud.create_server(order(name="other", ssh_public_key=KEY.replace("4k", "5k")))
+    assert len(fake.servers) == 1
+
+
 async def test_twins_made_by_whomever_are_both_seen_the_oldest_first(fake: FakeHetzner, cloud: HetznerCloud) -> None:
     older, newer = fake.add_server("b", LABELS), fake.add_server("a", LABELS)
     older["created"], newer["created"] = "2026-11-01T00:00:00+00:00", "2026-11-02T00:00:00+00:00"

@@ -76,7 +76,7 @@ async def test_a_broken_one_stops_nobody_else_and_says_why() -> None:
 def test_a_package_cannot_take_the_place_of_a_built_in_one() -> None:
     providers = Providers(
         VARIABLES,
-        [point("hetzner", "tests.providers.acme:Acme"), point("hetzner", "decabilld.gateways.hetzner:hetzner")],
+        [point("hetzner", "tests.providers.acme:Impostor"), point("hetzner", "decabilld.gateways.hetzner:hetzner")],
     )
     assert providers.get("hetzner").display_name == "Hetzner Cloud"
 
@@ -199,7 +199,12 @@ async def test_short_of_requests_states_grow_up_to_a_minute_old() -> None:
     kept = Kept("servers", source, fresh_seconds=5, now=clock)
     assert await kept.get() == 1
     source.error = OverBudget("listings wait")
-    clock.seconds += 59
+    clock.seconds += 53
+    source.error = ProviderAway("gone")
+    with pytest.raises(ProviderAway, match="gone"):
+        await kept.get()
+    source.error = OverBudget("listings wait")
+    clock.seconds += 6
     kept.forget()
     assert await kept.get() == 1
     clock.seconds += 2
