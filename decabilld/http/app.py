@@ -19,6 +19,7 @@ from decabilld.http.middlewares import frame
 from decabilld.http.openapi import openapi_document
 from decabilld.http.operation import Operation, operations_of
 from decabilld.http.origins import Origins
+from decabilld.http.pages import add_pages
 
 PREFIX = "/api"
 _TEST_CLOCK_ROUTES = "test_clock"
@@ -42,7 +43,7 @@ def create_app(deps: Dependencies, operations: list[Operation] | None = None) ->
     proxies = Proxies(deps.settings.trusted_proxies)
     limits = Limits(deps.settings.rate_limit, proxies)
     app = web.Application(
-        middlewares=[frame(Origins(deps.settings.cors_origins), proxies)], client_max_size=deps.settings.max_body_bytes
+        middlewares=[frame(Origins(deps.settings, proxies), proxies)], client_max_size=deps.settings.max_body_bytes
     )
     resources: dict[str, web.Resource] = {}
     for operation in operations:
@@ -58,6 +59,7 @@ def create_app(deps: Dependencies, operations: list[Operation] | None = None) ->
     add_document(app, "openapi", lambda: openapi_document(operations))
     if deps.asyncapi is not None:
         add_document(app, "asyncapi", deps.asyncapi)
+    add_pages(app, deps.settings, proxies)
     return app
 
 

@@ -5,10 +5,9 @@ from importlib.metadata import version
 
 import msgspec
 from aiohttp import web
-from yarl import URL
 
 from decabilld.domain.money import to_decimal
-from decabilld.domain.refusals import Invalid
+from decabilld.http.addresses import origin_of, socket_url
 from decabilld.http.call import encode, json_response
 from decabilld.http.dependencies import Dependencies
 from decabilld.http.endpoint import tenant_of
@@ -38,22 +37,13 @@ def config_handler(
         if limit is not None:
             limit(request)
         named = request.headers.get("X-Tenant", "").strip() or settings.tenants_allow_default
-        try:
-            origin = request.url.origin()
-        except ValueError:
-            raise Invalid("The Host header can't be read") from None
-        if proxies.came_by_tls(request):
-            origin = origin.with_scheme("https")
+        origin = origin_of(request, proxies)
         addresses = {
             "apiUrl": settings.public_url or str(origin / "api"),
-            "websocketUrl": settings.websocket_url or _socket_url(origin, settings.websocket_port),
+            "websocketUrl": socket_url(origin, settings),
             "websocketNamespace": settings.websocket_namespace,
         }
         answer = {**fixed, **addresses, "tenant": tenant_of(request, settings) if named else None}
         return json_response(200, encode(answer))
 
     return config
-
-
-def _socket_url(origin: URL, port: int) -> str:
-    return str(origin.with_port(port))

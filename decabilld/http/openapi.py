@@ -99,7 +99,7 @@ def as_yaml(document: dict[str, Any]) -> bytes:
 
 
 _PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "X-Tenant": ("The tenant; case matters. `default` if missing or blank.", {"type": "string", "example": "default"}),
+    "X-Tenant": ("The tenant; case matters. `default` if missing or blank.", {"type": "string"}),
     "X-Correlation-Id": (
         "Names the request in logs and journal; made up if missing.",
         {"type": "string", "maxLength": LONGEST_CORRELATION_ID},

@@ -1,6 +1,11 @@
 """Which pages of other origins a browser lets speak to us (CORS), and what it must not do with our answers."""
 
 from aiohttp import web
+from yarl import URL
+
+from decabilld.http.addresses import origin_of
+from decabilld.http.dependencies import HttpSettings
+from decabilld.http.limits import Proxies
 
 ALLOWED_HEADERS = "authorization,content-type,x-tenant,idempotency-key,x-correlation-id"
 EXPOSED_HEADERS = (
@@ -19,16 +24,21 @@ _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class Origins:
-    """The origins that are listed; `*` lists all."""
+    """The origins that are listed (`*` lists all), and our own, where our pages come from."""
 
-    def __init__(self, listed: tuple[str, ...]) -> None:
-        self._listed = frozenset(origin.rstrip("/").lower() for origin in listed)
+    def __init__(self, settings: HttpSettings, proxies: Proxies) -> None:
+        self._listed = frozenset(origin.rstrip("/").lower() for origin in settings.cors_origins)
         self._all = "*" in self._listed
+        self._public = str(URL(settings.public_url).origin()) if settings.public_url else None
+        self._proxies = proxies
 
     def refuses(self, request: web.Request) -> bool:
-        """Whether a page that isn't listed tries to change something."""
+        """Whether a page that is neither listed nor our own tries to change something."""
         origin = request.headers.get("Origin")
-        return origin is not None and request.method in _UNSAFE and not self._lists(origin)
+        if origin is None or request.method not in _UNSAFE or self._lists(origin):
+            return False
+        # A browser never lets a page choose its Origin, and whoever is no browser needs none.
+        return origin.lower() not in (self._public, str(origin_of(request, self._proxies)))
 
     def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """What lets the browser hand the answer to the page; for a preflight, what the page may send."""
