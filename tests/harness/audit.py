@@ -130,6 +130,12 @@ class Audit:
         sql = "SELECT coalesce(array_agg(kind ORDER BY seq), '{}') FROM journal WHERE tenant_id = %s"
         return list(await self._value(sql, tenant))
 
+    async def journal_levels(self, tenant: str) -> dict[str, list[str]]:
+        """By kind, the levels of its entries, the oldest first."""
+        by_kind = "SELECT kind, json_agg(level ORDER BY seq) AS levels FROM journal WHERE tenant_id = %s GROUP BY kind"
+        sql = f"SELECT coalesce(json_object_agg(kind, levels), '{{}}') FROM ({by_kind}) AS told"
+        return dict(await self._value(sql, tenant))
+
     async def _billed(self, tenant: str) -> tuple[int, ...]:
         return tuple([await self._count(table, tenant) for table in ("positions", "invoices", "journal")])
 

@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.harness.daemons import RunningDaemon, running_daemon
+from tests.harness.daemons import RunningDaemon, StoryClock, running_daemon
 from tests.harness.people import Admin
+from tests.stories.shop import Shop, opened_shop, paying_at
+from tests.stripe.fake_stripe import FakeStripe
 
 StartDaemon = Callable[..., Awaitable[RunningDaemon]]
 
@@ -35,3 +37,21 @@ async def admin(start_daemon: StartDaemon) -> Admin:
 async def berlin(start_daemon: StartDaemon) -> Admin:
     """The administrator of a daemon that bills by the clocks of Berlin."""
     return await (await start_daemon(billing_timezone=ZoneInfo("Europe/Berlin"))).admin()
+
+
+@pytest.fixture
+def clock() -> StoryClock:
+    """Real time, for stories in which it jumps."""
+    return StoryClock()
+
+
+@pytest.fixture
+async def stripe(clock: StoryClock) -> AsyncIterator[FakeStripe]:
+    async with FakeStripe(clock=lambda: clock().timestamp()) as stripe:
+        yield stripe
+
+
+@pytest.fixture
+async def shop(start_daemon: StartDaemon, stripe: FakeStripe, clock: StoryClock) -> Shop:
+    """A daemon that takes payments."""
+    return await opened_shop(await start_daemon(clock=clock, **paying_at(stripe)), clock, stripe)

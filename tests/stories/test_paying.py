@@ -1,68 +1,13 @@
 """Stories of paying online, with a Stripe on loopback: nobody pays twice, and whatever Stripe says is kept once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from decabilld.domain.entities import Payment, PaymentAttempt, WebhookEvent
-from tests.harness.people import Admin, Customer
-from tests.stories.conftest import StartDaemon
-from tests.stripe.fake_stripe import Delivery, FakeStripe, Fault
-
-
-class Shop:
-    """A daemon with its Stripe, and Anna, who owes an invoice of 11.90."""
-
-    def __init__(self, stripe: FakeStripe, admin: Admin, anna: Customer, subscription: str, invoice_id: str) -> None:
-        self.stripe, self.admin, self.anna = stripe, admin, anna
-        self.subscription, self.invoice_id = subscription, invoice_id
-
-    async def invoice(self) -> Any:
-        return await self.anna.invoice(self.invoice_id)
-
-    async def pays(self) -> str:
-        return await self.anna.pays(self.invoice_id)
-
-    @property
-    def sessions(self) -> list[str]:
-        """Ids of what was opened at Stripe, the oldest first."""
-        return list(self.stripe.sessions)
-
-    async def delivers(self, deliveries: list[Delivery]) -> None:
-        """Stripe posts its events; each must be answered 200."""
-        statuses = await self.stripe.deliver(f"{self.admin.url}/webhooks/payments/stripe", deliveries)
-        assert set(statuses) == {200}
-
-    async def kept(self, kind: Any) -> list[Any]:
-        return list(await self.admin.audit.rows(kind, self.admin.tenant))
-
-    async def journal(self) -> list[str]:
-        return [kind for kind in await self.admin.audit.journal_kinds(self.admin.tenant) if kind.startswith("payment")]
-
-
-@pytest.fixture
-async def stripe() -> AsyncIterator[FakeStripe]:
-    async with FakeStripe() as stripe:
-        yield stripe
-
-
-@pytest.fixture
-async def shop(start_daemon: StartDaemon, stripe: FakeStripe) -> Shop:
-    daemon = await start_daemon(
-        stripe_secret_key=stripe.secret_key,
-        stripe_webhook_secret=stripe.webhook_secret,
-        stripe_api_base=stripe.base_url,
-    )
-    admin = await daemon.admin()
-    await admin.move_to("2024-01-10 00:00")
-    anna = await admin.customer("anna")
-    subscription = await anna.orders(await admin.plan())
-    await admin.move_to("2024-02-11 00:00")
-    (invoice,) = await anna.invoices(subscription)
-    return Shop(stripe, admin, anna, subscription, invoice["id"])
+from tests.stories.shop import Shop
+from tests.stripe.fake_stripe import Fault
 
 
 async def test_paying_opens_one_checkout_however_often_it_is_asked_for(shop: Shop) -> None:
@@ -157,6 +102,77 @@ async def test_a_delayed_payment_pays_when_it_arrives(shop: Shop) -> None:
     assert (await shop.invoice())["status"] == "issued"
     await shop.delivers(shop.stripe.settle(shop.sessions[0]))
     assert (await shop.invoice())["status"] == "paid"
+
+
+async def test_while_the_bank_takes_its_time_nothing_else_is_paid(shop: Shop) -> None:
+    await shop.pays()
+    await shop.delivers(shop.stripe.complete(shop.sessions[0], delayed=True))
+    refused = await shop.anna.refused("POST", f"/invoices/ref/{shop.invoice_id}/pay")
+    assert (refused.status, "under way" in refused.message) == (400, True)
+    await shop.delivers(shop.stripe.settle(shop.sessions[0], succeeded=False))
+    assert (await shop.invoice())["status"] == "issued"
+    assert await shop.pays() == shop.stripe.sessions[shop.sessions[1]]["url"]
+    assert [attempt.status for attempt in await shop.kept(PaymentAttempt)] == ["failed", "open"]
+
+
+async def test_events_about_a_delayed_payment_may_come_in_any_order(shop: Shop) -> None:
+    await shop.pays()
+    completed = shop.stripe.complete(shop.sessions[0], delayed=True)
+    await shop.delivers(shop.stripe.settle(shop.sessions[0]))
+    await shop.delivers(completed)
+    assert (await shop.invoice())["status"] == "paid"
+    assert [event.outcome for event in await shop.kept(WebhookEvent)] == ["applied", "unused"]
+    assert [attempt.status for attempt in await shop.kept(PaymentAttempt)] == ["paid"]
+
+
+async def test_paid_after_all_although_it_was_said_to_have_failed(shop: Shop) -> None:
+    await shop.pays()
+    session_id = shop.sessions[0]
+    await shop.delivers(shop.stripe.complete(session_id, delayed=True))
+    failed = shop.stripe.event("checkout.session.async_payment_failed", shop.stripe.sessions[session_id])
+    await shop.delivers(failed)
+    await shop.delivers(shop.stripe.settle(session_id))
+    assert (await shop.invoice())["status"] == "paid"
+    assert [attempt.status for attempt in await shop.kept(PaymentAttempt)] == ["paid"]
+
+
+async def test_twenty_copies_at_once_are_one_payment(shop: Shop) -> None:
+    await shop.pays()
+    await shop.delivers_at_once(shop.stripe.complete(shop.sessions[0], copies=20))
+    assert [payment.amount_minor for payment in await shop.kept(Payment)] == [1190]
+    assert [event.outcome for event in await shop.kept(WebhookEvent)] == ["applied"]
+    assert (await shop.journal()).count("payment.received") == 1
+
+
+@pytest.mark.parametrize("wrong", [{"currency": "usd"}, {"amount_total": None}, {"amount_total": -5}], ids=repr)
+async def test_money_that_does_not_fit_is_not_applied(shop: Shop, wrong: dict[str, object]) -> None:
+    await shop.pays()
+    session = {**shop.stripe.sessions[shop.sessions[0]], "payment_status": "paid", **wrong}
+    await shop.delivers(shop.stripe.event("checkout.session.completed", session))
+    assert (await shop.invoice())["balanceDue"] == Decimal("11.90")
+    assert await shop.kept(Payment) == []
+    assert [event.outcome for event in await shop.kept(WebhookEvent)] == ["not_applicable"]
+    assert [log["level"] for log in await shop.logs() if log["context"]["kind"] == "payment.not_applicable"] == [
+        "error"
+    ]
+
+
+async def test_money_for_what_is_no_invoice_any_more_is_an_error_in_the_journal(shop: Shop) -> None:
+    await shop.pays()
+    lines = {"lineItems": [{"description": "Work", "quantity": 1, "unitPriceNet": 10}]}
+    draft = await shop.admin.post("/admin/billing/invoices/manual", {"userId": shop.anna.id, **lines})
+    gone = await shop.admin.post("/admin/billing/invoices/manual", {"userId": shop.anna.id, **lines})
+    await shop.admin.call("DELETE", f"/admin/billing/invoices/{gone['id']}")
+    session = {**shop.stripe.sessions[shop.sessions[0]], "payment_status": "paid"}
+    for invoice_id in (draft["id"], gone["id"]):
+        metadata = {**session["metadata"], "invoiceId": invoice_id, "attemptId": shop.subscription}
+        await shop.delivers(
+            shop.stripe.event("checkout.session.completed", {**session, "metadata": metadata}, copies=2)
+        )
+    assert [event.outcome for event in await shop.kept(WebhookEvent)] == ["unknown_invoice"] * 2
+    levels = await shop.admin.audit.journal_levels(shop.admin.tenant)
+    assert levels["payment.event_handled"] == ["error"] * 2
+    assert await shop.kept(Payment) == []
 
 
 async def test_a_checkout_over_another_balance_is_not_answered_again(shop: Shop) -> None:
