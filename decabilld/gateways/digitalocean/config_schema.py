@@ -1,40 +1,28 @@
-"""What a service type at DigitalOcean may be told, as a front end shows it. Static, so it is there without a token."""
+"""What may be configured of a server at DigitalOcean: served without a token, so its regions are kept here.
 
-from typing import Any
+A region that is new there is added here. Source: docs.digitalocean.com/platform/regional-availability.
+"""
+
+from decabilld.gateways.server_schema import server_schema
 
 DEFAULT_IMAGE = "ubuntu-24-04-x64"
-REGIONS = (
-    "ams3", "atl1", "blr1", "fra1", "lon1", "nyc1", "nyc2", "nyc3", "ric1", "sfo2", "sfo3", "sgp1", "syd1", "tor1",
-)  # fmt: skip
-
-CONFIG_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "serverType": {
-            "type": "string",
-            "title": "Server type",
-            "description": "Slug of a Droplet size, such as s-2vcpu-4gb",
-        },
-        "region": {
-            "type": "string",
-            "title": "Region",
-            "description": "Slug of the datacentre region",
-            "enum": list(REGIONS),
-        },
-        "image": {
-            "type": "string",
-            "title": "Image",
-            "description": "Slug of a distribution image",
-            "default": DEFAULT_IMAGE,
-        },
-        "service": {
-            "type": "string",
-            "title": "Service",
-            "description": "What runs on the server",
-            "enum": ["controller", "manager"],
-            "default": "controller",
-        },
-    },
-    "required": ["serverType", "region"],
-    "basePriceFromField": "serverType",
+REGIONS = {
+    "ams3": "Amsterdam, Netherlands",
+    "atl1": "Atlanta, USA",
+    "blr1": "Bangalore, India",
+    "fra1": "Frankfurt, Germany",
+    "lon1": "London, United Kingdom",
+    "nyc1": "New York City, USA",
+    "nyc2": "New York City, USA",
+    "nyc3": "New York City, USA",
+    "ric1": "Richmond, USA",
+    "sfo2": "San Francisco, USA",
+    "sfo3": "San Francisco, USA",
+    "sgp1": "Singapore",
+    "syd1": "Sydney, Australia",
+    "tor1": "Toronto, Canada",
 }
+
+CONFIG_SCHEMA = server_schema(
+    provider="DigitalOcean", type_example="s-2vcpu-4gb", place="region", places=REGIONS, default_image=DEFAULT_IMAGE
+)
