@@ -1,6 +1,7 @@
 """From the settings to the seller's rules that every decision is handed."""
 
 import dataclasses
+from datetime import timedelta
 
 from decabilld.domain.entities import Party
 from decabilld.domain.money import to_minor
@@ -25,6 +26,13 @@ def policy_of(settings: Settings) -> BillingPolicy:
         mail=settings.smtp_host is not None,
         reminder_days=settings.reminder_days,
         test_clock=settings.test_clock,
+        services_ready=frozenset(
+            service
+            for service, image in (("controller", settings.controller_image), ("manager", settings.manager_image))
+            if image is not None
+        ),
+        dns_domain=settings.dns_base_domain if settings.cloudflare_api_token is not None else None,
+        backorder_retry=timedelta(milliseconds=settings.backorder_retry_interval_ms),
     )
 
 

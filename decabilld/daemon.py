@@ -25,9 +25,12 @@ from decabilld.control.payments import Payments
 from decabilld.control.server import control_site
 from decabilld.control.socket_file import ControlSocketTaken
 from decabilld.domain.entities import Invoice, User
+from decabilld.domain.policy import BillingPolicy
 from decabilld.gateways.documents.renderer import DocumentRenderer, RenderingFailed
 from decabilld.gateways.documents.storage import DocumentStorage
+from decabilld.gateways.providers import Providers
 from decabilld.gateways.runners import Effects
+from decabilld.gateways.servers import ServerEffects
 from decabilld.http.app import create_app
 from decabilld.http.auth import Tokens
 from decabilld.http.dependencies import Dependencies
@@ -42,6 +45,7 @@ from decabilld.realtime.dashboard import Dashboard
 from decabilld.realtime.ports import RealtimeSettings
 from decabilld.realtime.server import create_socket_app
 from decabilld.sealing import Keyring
+from decabilld.server_setup import Servers, look_ups, names_of, server_effects, with_providers
 from decabilld.settings import Settings, SettingsError
 from decabilld.store.embedded import EmbeddedPostgres
 from decabilld.store.errors import DatabaseError, HomeInUse, PostgresFailed
@@ -72,6 +76,8 @@ class Daemon:
         self.dsn = ""
         self.first_run = False
         self._keyring: Keyring
+        self._providers: Providers
+        self._policy: BillingPolicy
         self._parts = AsyncExitStack()
 
     async def start(self) -> None:
@@ -100,6 +106,9 @@ class Daemon:
         renderer = DocumentRenderer(settings.billing_timezone)
         parts.push_async_callback(renderer.close)
         documents = DocumentStorage(settings.documents_path, renderer.render)
+        self._providers = Providers(settings.variables)
+        parts.push_async_callback(self._providers.close)
+        self._policy = with_providers(policy_of(settings), self._providers)
         tenants = self._tenants(pool, readers, documents)
         await self._edges(readers, documents, tenants)
         tenants.start()
@@ -152,10 +161,16 @@ class Daemon:
         return Tenants(
             settings.tenants,
             store_of=lambda tenant_id: PostgresTenantStore(self.dsn, tenant_id, owner, pool),
-            runners=effects.runners,
+            runners={**effects.runners, **self._servers(readers).runners},
             clock=self._clock,
-            policy=policy_of(settings),
+            policy=self._policy,
         )
+
+    def _servers(self, readers: Readers) -> ServerEffects:
+        names = names_of(self.settings)
+        if names is not None:
+            self._parts.push_async_callback(names.close)
+        return server_effects(self.settings, readers.item, self._providers, names, self._keyring)
 
     def _stripe(self) -> "StripeCheckout | None":
         settings = self.settings
@@ -187,20 +202,21 @@ class Daemon:
                 tenants_allow_default=settings.tenants_allow_default,
             ),
             authenticator=authenticator,
-            snapshot=Dashboard(tenants, {}).snapshot,
+            snapshot=Dashboard(tenants, look_ups(self._providers)).snapshot,
             clock=self._clock,
         )
         self.websocket_port = await self._serve(socket_app, settings.websocket_port)
         app = create_app(
             Dependencies(
                 settings=http_settings(settings, self.websocket_port),
-                policy=policy_of(settings),
+                policy=self._policy,
                 tenants=tenants,
                 readers=readers,
                 authenticator=authenticator,
                 tokens=tokens,
                 passwords=passwords,
                 documents=Documents(documents),
+                servers=Servers(self._providers, self._keyring),
                 clock=self._clock,
                 not_ready=lambda: self._not_ready(tenants),
                 seal_code=partial(self._keyring.seal, field=SendMail.SEALED_CODE) if settings.smtp_host else None,
@@ -214,7 +230,7 @@ class Daemon:
         settings = self.settings
         return BillingTimetable(
             tenants,
-            policy=policy_of(settings),
+            policy=self._policy,
             intervals=Intervals(
                 charges_ms=settings.billing_scheduler_interval_ms,
                 endings_ms=settings.expiration_scheduler_interval_ms,

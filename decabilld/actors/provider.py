@@ -131,6 +131,10 @@ class Provider(Protocol):
         """The key that `create_server` registered for that item; one that is gone already is fine."""
         ...
 
+    async def limit_reached(self) -> str | None:
+        """Why the account can't have another server now; None if it can, or the provider doesn't say."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -32,6 +32,8 @@ class BillingPolicy(Struct, frozen=True, kw_only=True):
     """Of servers, by id: all that are installed. Service types may name these, or `none`."""
     providers_ready: frozenset[str] = frozenset()
     """Those of them that have a token."""
+    services_ready: frozenset[str] = frozenset()
+    """What can be deployed on servers: `controller`, `manager`; those whose image is known."""
     dns_domain: str | None = None
     """What hostnames are published under; None: they aren't."""
     backorder_retry: timedelta = timedelta(minutes=1)

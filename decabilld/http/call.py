@@ -40,7 +40,7 @@ class Dated(Protocol):
 
 
 class Call:
-    """`ids` are the path's, `query` and `body` what the schemas loaded; all empty where there are none."""
+    """`ids` and `texts` are the path's, `query` and `body` what the schemas loaded; all empty where there are none."""
 
     __slots__ = (
         "_principal",
@@ -53,6 +53,7 @@ class Call:
         "raw_body",
         "request",
         "tenant_id",
+        "texts",
     )
 
     def __init__(
@@ -67,6 +68,7 @@ class Call:
         self.tenant_id, self._principal = tenant_id, principal
         self.correlation_id = request[CORRELATION_ID]
         self.ids: dict[str, Id] = {}
+        self.texts = {name: request.match_info[name] for name in operation.path_texts}
         self.query: dict[str, Any] = {}
         self.body: dict[str, Any] = {}
         self.raw_body = b""

@@ -1,25 +1,54 @@
 """What the HTTP edge is given: settings, the tenants, and what it needs of rooms that it may not enter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
+from decabilld.actors.provider import Provider, Server, ServerType
 from decabilld.actors.registry import Tenants
 from decabilld.clock import Clock
-from decabilld.domain.entities import Invoice
+from decabilld.domain.entities import Id, Invoice, SubscriptionItem
 from decabilld.domain.policy import BillingPolicy
 from decabilld.http.auth import Tokens
 from decabilld.http.limits import Network, RateLimit
 from decabilld.http.passwords import Passwords
 from decabilld.http.principal import Authenticator
-from decabilld.messages.commands import PaymentNotice
+from decabilld.messages.commands import NewSecrets, PaymentNotice
 from decabilld.store.readers import Readers
 
 
 class Documents(Protocol):
     async def document(self, invoice: Invoice, kind: Literal["invoice", "credit_note"], tenant: str) -> bytes:
         """The PDF as kept, or made again. Raises Unavailable."""
+        ...
+
+
+class Servers(Protocol):
+    """Providers of servers, and what is sealed with a server's item."""
+
+    def providers(self) -> Sequence[Provider]:
+        """All that are installed."""
+        ...
+
+    async def server_types(self, provider_id: str) -> Sequence[ServerType]:
+        """At most ten minutes old. Raises ProviderAway, ProviderRefused, KeyError."""
+        ...
+
+    async def states(self, provider_id: str) -> Mapping[Id, Server]:
+        """By item, at most five seconds old. Raises ProviderAway, ProviderRefused, KeyError."""
+        ...
+
+    def new_secrets(self, tenant_id: str, config: dict[str, Any]) -> NewSecrets:
+        """Fresh keys for an item of which `config` is asked."""
+        ...
+
+    def wishes(self, tenant_id: str, item: SubscriptionItem) -> dict[str, Any]:
+        """What was asked of an item; empty once its secrets are gone."""
+        ...
+
+    def resealed(self, tenant_id: str, item: SubscriptionItem, config: dict[str, Any]) -> str:
+        """The item's keys, with other wishes."""
         ...
 
 
@@ -72,6 +101,7 @@ class Dependencies(Struct, frozen=True, kw_only=True):
     tokens: Tokens
     passwords: Passwords
     documents: Documents
+    servers: Servers
     clock: Clock
     not_ready: Callable[[], str | None]
     seal_code: Callable[[str, str], str] | None = None

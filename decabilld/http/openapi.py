@@ -49,6 +49,8 @@ TAGS = {
     "Catalog": "Service types and plans, and what anybody may see of them",
     "Customer": "The customer's own profile",
     "Subscriptions": "Ordering, cancelling and resuming",
+    "Servers": "Providers, what they sell, and the servers of subscriptions",
+    "Backorders": "Orders that wait for capacity",
     "Usage": "Metered use",
     "Invoices": "The customer's invoices, their documents and payment",
     "Administration": "What the operator sees and does",
@@ -215,6 +217,15 @@ def _parameters(operation: Operation) -> list[Any]:
             "schema": {"type": "string", "format": "uuid"},
         }
         for name in operation.path_ids
+    ] + [
+        {
+            "in": "path",
+            "name": name,
+            "required": True,
+            "description": PATH_WORDS[name],
+            "schema": {"type": "string", "minLength": 1},
+        }
+        for name in operation.path_texts
     ]
     if operation.query is not None:
         parameters.append({"in": "query", "schema": operation.query()})

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 PDF = "application/pdf"
 AnswerShape = type[Answer] | list[type[Answer]] | str | None
 Handler = Callable[["Call"], Awaitable[web.StreamResponse]]
-_PATH_ID = re.compile(r"\{(\w+)\}")
+_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+PATH_TEXTS = frozenset({"providerId"})
+"""Path parameters that are no UUIDs."""
 
 
 class Auth(Enum):
@@ -32,7 +34,9 @@ class Auth(Enum):
 
 
 class Operation(Struct, frozen=True, kw_only=True):
-    """`path` is without the prefix `/api`; its parameters are UUIDs. `answer` is what `status` carries.
+    """`path` is without the prefix `/api`; its parameters are UUIDs, but for PATH_TEXTS.
+
+    `answer` is what `status` carries.
 
     `refusals` are statuses beyond those that every operation of its kind may answer. `throttled` ones are those
     where passwords or codes could be guessed: few a minute, whatever the operator's limit is.
@@ -56,7 +60,11 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     @property
     def path_ids(self) -> list[str]:
-        return _PATH_ID.findall(self.path)
+        return [name for name in _PATH_PARAMETER.findall(self.path) if name not in PATH_TEXTS]
+
+    @property
+    def path_texts(self) -> list[str]:
+        return [name for name in _PATH_PARAMETER.findall(self.path) if name in PATH_TEXTS]
 
 
 def operation(

@@ -58,3 +58,10 @@ class ProviderSettings:
     reconcile_delete_orphans: bool = variable(
         "RECONCILE_DELETE_ORPHANS", False, "Whether a comparison deletes servers that nobody pays for", parsing.flag
     )
+    controller_image: str | None = variable(
+        "CONTROLLER_IMAGE", None, "Container image with tag of the service `controller`; unset: it can't be ordered"
+    )
+    manager_image: str | None = variable("MANAGER_IMAGE", None, "Likewise of the service `manager`")
+    stack_database_image: str = variable(
+        "STACK_DATABASE_IMAGE", "postgres:17-alpine", "Image of the controller's database; keep its major version"
+    )

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from decabilld.domain.entities import (
+    Backorder,
     BillingRun,
     CustomerProfile,
     Entity,
@@ -36,6 +37,11 @@ _OF_USER = f"subscriptions WHERE tenant_id = %(tenant)s AND user_id = %(user)s {
 _ITEMS = (
     "subscription_items WHERE tenant_id = %(tenant)s AND subscription_id = %(subscription)s ORDER BY created_at, id"
 )
+_ITEMS_BY_ID = "subscription_items WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s::uuid[]) ORDER BY id"
+_LIVE_ITEMS = """
+SELECT coalesce(json_agg(id), '[]')::text FROM subscription_items
+WHERE id = ANY(%(ids)s::uuid[]) AND released_at IS NULL"""
+_BACKORDERS = f"backorders WHERE tenant_id = %(tenant)s AND user_id = %(user)s {_NEWEST_FIRST} OFFSET %(offset)s"
 _USAGE = """usage_records WHERE tenant_id = %(tenant)s AND subscription_id = %(subscription)s
     AND period_start >= %(start)s AND period_start < %(end)s ORDER BY period_start, id"""
 _CLOSED_INVOICES = """
@@ -159,6 +165,25 @@ class Readers:
     async def items_of_subscription(self, tenant_id: str, subscription_id: Id) -> list[SubscriptionItem]:
         """All of them, released ones too, the oldest first."""
         return await self._rows(SubscriptionItem, _ITEMS, tenant=tenant_id, subscription=subscription_id)
+
+    async def item(self, tenant_id: str, item_id: Id) -> SubscriptionItem | None:
+        return await self._one(SubscriptionItem, tenant_id, item_id)
+
+    async def items(self, tenant_id: str, item_ids: Iterable[Id]) -> dict[Id, SubscriptionItem]:
+        """Those that exist, released ones too."""
+        found = await self._rows(SubscriptionItem, _ITEMS_BY_ID, tenant=tenant_id, ids=list(item_ids))
+        return {item.id: item for item in found}
+
+    async def live_item_ids(self, label_ids: Iterable[Id]) -> set[Id]:
+        """Which of these items, of any tenant (also of those that aren't served here), aren't released."""
+        found = await self._value(_LIVE_ITEMS, ids=list(label_ids))
+        return set(msgspec.json.decode(found, type=list[Id]))
+
+    async def backorder(self, tenant_id: str, backorder_id: Id) -> Backorder | None:
+        return await self._one(Backorder, tenant_id, backorder_id)
+
+    async def backorders_of_user(self, tenant_id: str, user_id: Id, *, limit: int, offset: int) -> list[Backorder]:
+        return await self._rows(Backorder, _BACKORDERS, tenant=tenant_id, user=user_id, limit=limit, offset=offset)
 
     async def usage_of_subscription(
         self, tenant_id: str, subscription_id: Id, start: datetime, end: datetime

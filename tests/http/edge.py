@@ -20,6 +20,7 @@ from decabilld.actors.registry import Tenants
 from decabilld.domain.entities import Party
 from decabilld.domain.policy import BillingPolicy
 from decabilld.gateways.documents.storage import DocumentStorage
+from decabilld.gateways.providers import Providers
 from decabilld.http.app import all_operations, create_app
 from decabilld.http.auth import ApiKeyAuthenticator, Tokens, UserAuthenticator
 from decabilld.http.dependencies import Dependencies, HttpSettings
@@ -27,6 +28,8 @@ from decabilld.http.operation import Operation
 from decabilld.http.passwords import Passwords
 from decabilld.messages.commands import ConfirmEffectDone
 from decabilld.messages.effects import RenderDocument
+from decabilld.sealing import Keyring
+from decabilld.server_setup import Servers
 from decabilld.store.pool import Pool
 from decabilld.store.readers import Readers
 from decabilld.store.tenant_store import PostgresTenantStore
@@ -145,6 +148,7 @@ async def running_edge(
         tokens=tokens,
         passwords=passwords,
         documents=DocumentStorage(home, render or _document),
+        servers=Servers(Providers({}), Keyring(b"e" * 32)),
         clock=clock,
         not_ready=lambda: ", ".join(tenants.not_ready().values()) or None,
         read_payment_event=read_payment_event,

@@ -90,7 +90,8 @@ def requests_of(operation: Operation, world: World, edge: Edge) -> Iterator[tupl
     names = operation.path_ids
     ids = world.private + world.catalog
     for chosen in itertools.product(ids if len(names) < 2 else world.private, repeat=len(names)):
-        path = "/api" + operation.path.format(**dict(zip(names, chosen, strict=True)))
+        texts = {name: "hetzner" for name in operation.path_texts}
+        path = "/api" + operation.path.format(**texts, **dict(zip(names, chosen, strict=True)))
         is_private = bool(chosen) and set(chosen) <= set(world.private)
         if operation.body is None:
             yield path, None, is_private

@@ -1,7 +1,7 @@
 """What a customer has bought, and what of it is owed."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from decabilld.domain.entities.base import Entity, Id, PositionKind, SubscriptionStatus, TaxCategory
 from decabilld.domain.entities.catalog import PlanTerms

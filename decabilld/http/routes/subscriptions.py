@@ -10,6 +10,7 @@ from decabilld.http.call import Call
 from decabilld.http.operation import Auth, operation
 from decabilld.http.rendered import Rendered
 from decabilld.http.schemas import common, subscriptions
+from decabilld.http.server_orders import server_order
 from decabilld.http.views.subscriptions import item_view, subscription_view
 from decabilld.messages.commands import CancelSubscription, OrderSubscription, ResumeSubscription
 
@@ -45,14 +46,17 @@ async def list_subscriptions(call: Call) -> web.Response:
     auth=Auth.CUSTOMER,
     tag=TAG,
     summary="Order a plan",
-    description="Needs a complete profile. The subscription keeps the plan's price and terms as they are now.",
+    description="Needs a complete profile. The subscription keeps the plan's price and terms as they are now. "
+    "Where a server is deployed it answers at once, with the item pending, and charges begin with the server; with no "
+    "room for it the order is 400 (`NO_CAPACITY`), or waits as a backorder if `autoBackorder` is true.",
     status=201,
     answer=subscriptions.SubscriptionResponseSchema,
     body=subscriptions.CreateSubscriptionDtoSchema,
     refusals=(404,),
 )
 async def create_subscription(call: Call) -> web.Response:
-    return await call.ask(OrderSubscription(user_id=call.user_id, **call.body), subscription_view)
+    deployed = await server_order(call, call.body["plan_id"], call.body.get("requested_config", {}))
+    return await call.ask(OrderSubscription(user_id=call.user_id, **call.body, **deployed), subscription_view)
 
 
 @operation(

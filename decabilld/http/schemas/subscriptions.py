@@ -50,7 +50,7 @@ class GitConfig(KeptAsSent):
 class RequestedConfigSchema(KeptAsSent):
     """What the customer wants deployed."""
 
-    service = Choice("controller", "manager", allow_none=True)
+    service = Choice("controller", "manager", "agenstra-controller", "agenstra-manager", allow_none=True)
     region = Text(allow_none=True)
     location = Text(allow_none=True)
     server_type = Text(100, allow_none=True)
@@ -68,7 +68,7 @@ class RequestedConfigSchema(KeptAsSent):
 class CreateSubscriptionDtoSchema(Request):
     plan_id = Id(required=True)
     requested_config = fields.Nested(RequestedConfigSchema, allow_none=True, metadata={"cleared": {}})
-    preferred_alternatives = FreeObject(allow_none=True, metadata={"unused": True})
+    preferred_alternatives = FreeObject(allow_none=True, metadata={"cleared": {}})
     auto_backorder = Flag(allow_none=True, metadata={"cleared": False})
     addon_ids = Tuple(Id(), most=50, allow_none=True, metadata={"unused": True})
     addon_configs = FreeObject(allow_none=True, metadata={"unused": True})

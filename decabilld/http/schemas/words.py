@@ -264,6 +264,8 @@ WORDS = {
     "requestedConfigSnapshot": "What the customer wanted deployed; secrets left out.",
     "providerErrors": "What the provider said.",
     "preferredAlternativesSnapshot": "What the customer would take instead.",
+    "overrideConfig": "What is asked for instead, field by field; null takes a field out.",
+    "ProvisioningOption.label": "Shown to people.",
     "failureReason": "Why it could not be deployed.",
     "retryAfter": "When it is tried again.",
     # --- query strings ---

@@ -109,7 +109,7 @@ def retry_backorder(state: TenantState, command: RetryBackorder, context: Contex
     item = _item(state, backorder)
     if command.config is not None:
         plan = plan_of(state, backorder.plan_id)
-        item = configured(item, plan, service_type_of(state, backorder.service_type_id), command.config)
+        item = configured(item, plan, service_type_of(state, backorder.service_type_id), command.config, context)
         item = replace(item, sealed_secrets=command.sealed)
     return _try(replace(backorder, attempts=0), item, context, reason=command.reason)
 

@@ -57,17 +57,22 @@ def new_item(
         created_at=context.now,
         updated_at=context.now,
     )
-    return configured(item, plan, service_type, requested)
+    return configured(item, plan, service_type, requested, context)
 
 
 def configured(
-    item: SubscriptionItem, plan: ServicePlan, service_type: ServiceType, requested: dict[str, Any]
+    item: SubscriptionItem,
+    plan: ServicePlan,
+    service_type: ServiceType,
+    requested: dict[str, Any],
+    context: Context,
 ) -> SubscriptionItem:
     """The item as it was asked for, over what the plan says now. Raises Invalid naming what can't be deployed."""
     config = config_of(plan, requested)
     check_config(service_type.config_schema, config)
-    if config.get("service") is None:
-        raise Invalid("requestedConfig.service: must be controller or manager")
+    service = _text(config, "service")
+    if service not in context.policy.services_ready:
+        raise Invalid(f"requestedConfig.service: {service} can't be deployed here; {service.upper()}_IMAGE is not set")
     return replace(
         item,
         config_defaults=plan.provider_config_defaults,
