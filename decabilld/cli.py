@@ -11,6 +11,7 @@ from decabilld import logs
 from decabilld.billing_setup import policy_of
 from decabilld.cli_accounts import create_admin, import_users
 from decabilld.cli_database import on_database
+from decabilld.cli_doctor import doctor, version
 from decabilld.cli_keys import rotate_key
 from decabilld.cli_operations import backup, export_tenant, import_tenant, restore
 from decabilld.cli_options import EXIT_FAULT, env_file_option, json_option, with_settings
@@ -65,7 +66,8 @@ def list_settings(*, as_json: bool) -> None:
 
 @main.command("check-config")
 @env_file_option
-def check_config(env_file: Path | None) -> None:
+@json_option
+def check_config(env_file: Path | None, *, as_json: bool) -> None:
     """Say whether the settings can be used; exit 2 and name each fault otherwise.
 
     \b
@@ -74,6 +76,9 @@ def check_config(env_file: Path | None) -> None:
     """
     settings = with_settings(env_file)
     missing = policy_of(settings).issuer_missing
+    if as_json:
+        click.echo(json.dumps({"usable": True, "missingForInvoices": list(missing)}))
+        return
     click.echo("The settings can be used.")
     if missing:
         click.echo(f"No invoice can be issued before these are set: {', '.join(missing)}")
@@ -81,9 +86,10 @@ def check_config(env_file: Path | None) -> None:
 
 @main.command()
 @env_file_option
-@click.option("--plan", is_flag=True, help="Only say what would be applied.")
-def migrate(env_file: Path | None, *, plan: bool) -> None:
-    """Bring the database to this version's schema; `serve` does so by itself.
+@click.option("--apply/--plan", "apply", default=True, help="Apply what is pending (default), or only say what is.")
+@json_option
+def migrate(env_file: Path | None, *, apply: bool, as_json: bool) -> None:
+    """Bring the database to this version's schema; `serve` does so by itself. Exit 1 if it doesn't fit.
 
     \b
     Example:
@@ -91,12 +97,12 @@ def migrate(env_file: Path | None, *, plan: bool) -> None:
     """
     from decabilld.store import migrations
 
-    async def work(connection: Any) -> list[str]:
-        return await (migrations.pending(connection) if plan else migrations.migrate(connection))
-
-    names = on_database(with_settings(env_file), work)
-    word = "pending" if plan else "applied"
-    click.echo("\n".join(f"{word}: {name}" for name in names) or "Nothing to apply.")
+    names = on_database(with_settings(env_file), migrations.migrate if apply else migrations.pending)
+    word = "applied" if apply else "pending"
+    if as_json:
+        click.echo(json.dumps({word: names}))
+    else:
+        click.echo("\n".join(f"{word}: {name}" for name in names) or "Nothing to apply.")
 
 
 @main.command("verify-journal")
@@ -218,7 +224,7 @@ main.add_command(create_admin)
 main.add_command(import_users)
 main.add_command(rotate_key)
 main.add_command(reconcile_payments)
-for command in (backup, restore, export_tenant, import_tenant):
+for command in (backup, restore, export_tenant, import_tenant, doctor, version):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from decabilld.settings import Settings
 
 def code_mail(settings: Settings, keyring: Keyring, clock: Clock) -> CodeMail | None:
     """None while SMTP_HOST is unset."""
-    server = _server(settings)
+    server = mail_server(settings)
     if server is None:
         return None
     return CodeMail(
@@ -29,11 +29,12 @@ def code_mail(settings: Settings, keyring: Keyring, clock: Clock) -> CodeMail | 
 
 def notice_mail(settings: Settings) -> NoticeMail | None:
     """None while SMTP_HOST is unset."""
-    server = _server(settings)
+    server = mail_server(settings)
     return None if server is None else NoticeMail(server, letterhead(settings), zone=settings.billing_timezone)
 
 
-def _server(settings: Settings) -> MailServer | None:
+def mail_server(settings: Settings) -> MailServer | None:
+    """None while SMTP_HOST is unset."""
     if settings.smtp_host is None:
         return None
     return MailServer(

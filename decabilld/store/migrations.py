@@ -79,6 +79,11 @@ async def applied(connection: Connection) -> Applied:
     return await _applied(connection) if exists else {}
 
 
+def newest(directory: Traversable = MIGRATIONS) -> str:
+    """The name of the last migration that this version knows."""
+    return _read(directory)[-1].name
+
+
 def check(has: Applied, directory: Traversable = MIGRATIONS) -> None:
     """Raises MigrationRefused unless this version can bring what `has` these migrations to its own schema."""
     _pending(_read(directory), has)

@@ -6,6 +6,8 @@ Owns no word of a mail (`letters.py`) and no retry: whoever asks tries again unl
 import asyncio
 import contextlib
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from functools import cached_property
 from ipaddress import ip_address
@@ -47,6 +49,16 @@ class MailServer(Struct, frozen=True, kw_only=True, dict=True):
         Raises GivenUp when it refuses the recipient or the message for good (RFC 5321, 4.2.1: a reply of 5xx).
         Anything else that it raises may pass: the server away, busy, misconfigured, or too slow.
         """
+        async with self._session(hello_name) as client:
+            await _hand_over(client, message)
+
+    async def try_out(self, hello_name: str) -> None:
+        """Connect and log in as for a mail, and send none. Raises what would keep mails from being sent."""
+        async with self._session(hello_name):
+            pass
+
+    @asynccontextmanager
+    async def _session(self, hello_name: str) -> AsyncIterator[aiosmtplib.SMTP]:
         client = aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port or _DEFAULT_PORTS[self.security],
@@ -60,7 +72,7 @@ class MailServer(Struct, frozen=True, kw_only=True, dict=True):
             await client.connect()
             try:
                 await self._log_in(client)
-                await _hand_over(client, message)
+                yield client
             finally:
                 # The message is taken or refused by now; how the server says good-bye changes nothing.
                 with contextlib.suppress(aiosmtplib.SMTPException, OSError):
