@@ -17,6 +17,7 @@ from bench.billing import measure_billing
 from bench.daemon import daemon
 from bench.load import GENERATOR
 from bench.machine import machine
+from bench.mails import measure_mails
 from bench.results import Result, save, table
 from bench.start import measure_start
 from bench.traffic import measure_orders, measure_reads, measure_writes
@@ -25,7 +26,7 @@ from bench.world import create
 
 CUSTOMERS = 10_000
 TRAFFIC = {"writes": measure_writes, "orders": measure_orders, "reads": measure_reads}
-NAMES = (*TRAFFIC, "billing", "start")
+NAMES = (*TRAFFIC, "billing", "mails", "start")
 
 
 def say(text: str) -> None:
@@ -34,7 +35,7 @@ def say(text: str) -> None:
 
 async def measure(wanted: Iterable[str], root: Path) -> list[Result]:
     wanted, results = set(wanted), []
-    if wanted - {"start"}:
+    if wanted - {"mails", "start"}:
         say(f"seeding {CUSTOMERS:,} customers")
         world = await create(root / "day", customers=CUSTOMERS)
     if wanted & TRAFFIC.keys():
@@ -50,6 +51,9 @@ async def measure(wanted: Iterable[str], root: Path) -> list[Result]:
         async with daemon(root / "day") as running:
             say("measuring billing")
             results += await measure_billing(running, world)
+    if "mails" in wanted:
+        say("measuring mails")
+        results += await measure_mails(root / "mails")
     if "start" in wanted:
         say("measuring start: seeding 100,000 subscriptions takes a while")
         results += await measure_start(root / "start")

@@ -39,12 +39,12 @@ async def measure_billing(daemon: Daemon, world: World) -> list[Result]:
     count = len(world.customers)
     naive_positions, naive_invoices = await billing_rates(daemon.dsn, NAIVE_SECONDS)
     client, admin = await Client.open(daemon.port), token(world.admin)
-    async with _readers(daemon, world) as while_accruing:
+    async with readers(daemon, world) as while_accruing:
         begin = time.monotonic()
         await client.json("POST", "/api/admin/billing/test-clock", admin, {"now": PERIOD_END.isoformat()})
         accrued = count / (time.monotonic() - begin)
-    async with _readers(daemon, world) as while_billing:
-        billed = count / await _bill_now(client, admin)
+    async with readers(daemon, world) as while_billing:
+        billed = count / await bill_now(client, admin)
     documents = await _documents_per_second(daemon)
     await client.close()
     await _check(daemon, count)
@@ -54,15 +54,15 @@ async def measure_billing(daemon: Daemon, world: World) -> list[Result]:
                    note=f"worst GET meanwhile {worst_accruing:.0f} ms"),
         per_second(f"billing of {count:,} customers, invoices", billed, naive=naive_invoices,
                    target=f">= {INVOICES_PER_SECOND:,}/s", ok=billed >= INVOICES_PER_SECOND),
-        Result(name="worst GET while billing", value=worst_billing, unit="ms", p50_ms=_percentile(while_billing, 50),
-               p99_ms=_percentile(while_billing, 99), target=f"<= {WORST_READ_MS:g} ms",
+        Result(name="worst GET while billing", value=worst_billing, unit="ms", p50_ms=percentile(while_billing, 50),
+               p99_ms=percentile(while_billing, 99), target=f"<= {WORST_READ_MS:g} ms",
                ok=worst_billing <= WORST_READ_MS, note=f"{len(while_billing)} reads"),
         per_second("documents made afterwards", documents, note=f"all {count:,} take {count / documents:.0f} s"),
     ]  # fmt: skip
 
 
 @asynccontextmanager
-async def _readers(daemon: Daemon, world: World) -> AsyncIterator[list[float]]:
+async def readers(daemon: Daemon, world: World) -> AsyncIterator[list[float]]:
     """Some who read all the time; their latencies in milliseconds."""
     latencies: list[float] = []
     wanted = request("GET", "/api/subscriptions", token(world.reader))
@@ -87,7 +87,7 @@ async def _readers(daemon: Daemon, world: World) -> AsyncIterator[list[float]]:
                 raise outcome
 
 
-async def _bill_now(client: Client, admin: str) -> float:
+async def bill_now(client: Client, admin: str) -> float:
     """Seconds from the request until the run is done."""
     begin = time.monotonic()
     asked = await client.json("POST", "/api/admin/billing/bill-now", admin, {})
@@ -102,14 +102,14 @@ async def _bill_now(client: Client, admin: str) -> float:
 
 
 async def _documents_per_second(daemon: Daemon) -> float:
-    before, begin = await _value(daemon.dsn, _WAITING), time.monotonic()
+    before, begin = await value_of(daemon.dsn, _WAITING), time.monotonic()
     await asyncio.sleep(DOCUMENTS_SECONDS)
-    after = await _value(daemon.dsn, _WAITING)
+    after = await value_of(daemon.dsn, _WAITING)
     return (before - after) / (time.monotonic() - begin)
 
 
 async def _check(daemon: Daemon, count: int) -> None:
-    found = {name: await _value(daemon.dsn, sql) for name, sql in _CHECKS.items()}
+    found = {name: await value_of(daemon.dsn, sql) for name, sql in _CHECKS.items()}
     if found != {"invoices": count, "numbers with gaps": 0, "open positions": 0}:
         raise RuntimeError(f"the books are wrong: {found}")
     process = await asyncio.create_subprocess_exec(
@@ -121,7 +121,7 @@ async def _check(daemon: Daemon, count: int) -> None:
         raise RuntimeError(f"the journal is broken: {(out + err).decode()}")
 
 
-async def _value(dsn: str, sql: str) -> int:
+async def value_of(dsn: str, sql: str) -> int:
     connection = await connect(dsn, statement_timeout_ms=30_000)
     try:
         ((value,),) = await connection.execute(sql)
@@ -130,5 +130,5 @@ async def _value(dsn: str, sql: str) -> int:
     return int(value)
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def percentile(values: list[float], percent: int) -> float:
     return sorted(values)[len(values) * percent // 100]

@@ -9,9 +9,10 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.world import TENANT
 from decabilld.clock import system_clock
@@ -74,10 +75,10 @@ class Daemon:
 
 
 @asynccontextmanager
-async def daemon(data_dir: Path) -> AsyncIterator[Daemon]:
-    """Started, and stopped at the end."""
+async def daemon(data_dir: Path, settings: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Daemon]:
+    """Started, with `settings` over the usual ones, and stopped at the end."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    environment |= SETTINGS | {"DECABILLD_DATA_DIR": str(data_dir)}
+    environment |= SETTINGS | {"DECABILLD_DATA_DIR": str(data_dir), **settings}
     log = data_dir / "daemon.log"
     with log.open("ab") as output:
         before, offset = time.monotonic(), output.tell()
