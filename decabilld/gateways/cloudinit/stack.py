@@ -89,7 +89,7 @@ def compose_file(service: str, images: StackImages) -> str:
     else:
         container["volumes"] = ["data:/data"]
         stack["volumes"] = {"data": {}}
-    return yaml.safe_dump(stack, sort_keys=False)
+    return yaml.dump(stack, Dumper=yaml.CSafeDumper, sort_keys=False)
 
 
 def override_file(service: str, config: Mapping[str, Any], *, fqdn: str | None) -> str:
@@ -103,7 +103,9 @@ def override_file(service: str, config: Mapping[str, Any], *, fqdn: str | None) 
         "services": {service: {"environment": {name: text.replace("$", "$$") for name, text in environment.items()}}}
     }
     # Every text in double quotes: compose reads a bare 1e5 or 0o17 as a number, where PyYAML wrote a text.
-    return yaml.safe_dump(stack, sort_keys=False, default_style='"', allow_unicode=True, width=10**9)
+    return yaml.dump(
+        stack, Dumper=yaml.CSafeDumper, sort_keys=False, default_style='"', allow_unicode=True, width=10**9
+    )
 
 
 def needs_api_key(config: Mapping[str, Any]) -> bool:
