@@ -55,6 +55,9 @@ class Acme:
 
     async def delete_ssh_key(self, item_id: Id) -> None: ...
 
+    async def limit_reached(self) -> str | None:
+        return None
+
     async def close(self) -> None:
         self.closed = True
 

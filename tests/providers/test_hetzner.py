@@ -145,10 +145,14 @@ async def test_sold_out_elsewhere_or_at_the_projects_limit(fake: FakeHetzner, cl
         await cloud.create_server(order(region="ash"))
     assert (await cloud.create_server(order(region="nbg1"))).region == "nbg1"
     fake.server_limit = 1
+    assert await cloud.limit_reached() is None
     with pytest.raises(CapacityGone, match="limit"):
         await cloud.create_server(
             order(item_id="another", name="b", region="nbg1", ssh_public_key=KEY.replace("4k", "5k"))
         )
+    assert "limit" in (await cloud.limit_reached() or "")
+    await cloud.delete_server(str(fake.of_item(ITEM)[0]["id"]))
+    assert await cloud.limit_reached() is None
 
 
 @pytest.mark.parametrize(

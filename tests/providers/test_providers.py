@@ -10,8 +10,11 @@ from structlog.testing import capture_logs
 from decabilld.actors.provider import ENTRY_POINTS, OverBudget, Provider, ProviderAway, ProviderRefused, Server
 from decabilld.domain.provisioning.config import location_selectable
 from decabilld.domain.provisioning.schema import check_schema
+from decabilld.gateways.digitalocean import client as digitalocean_client
+from decabilld.gateways.hetzner import client as hetzner_client
 from decabilld.gateways.kept import Kept
 from decabilld.gateways.providers import NoSuchProvider, Providers
+from decabilld.settings import load
 from tests.providers.acme import Acme
 
 VARIABLES = {"ACME_REGION": "north"}
@@ -233,6 +236,12 @@ async def test_nobody_waits_for_a_new_list_while_there_is_an_older_one() -> None
     assert await asyncio.wait_for(kept.get(), 0.1) == 1
     gate.set()
     assert await first == 2
+
+
+def test_one_default_for_each_address() -> None:
+    settings = load({})
+    assert settings.hetzner_api_base == hetzner_client.API_BASE
+    assert settings.digitalocean_api_base == digitalocean_client.API_BASE
 
 
 def is_a_provider(acme: Acme) -> Provider:

@@ -4,8 +4,8 @@ Owns which requests are made, and in which order. What the answers mean is `wire
 `rest.py`'s, how many requests an hour is `budget.py`'s. Source: docs.hetzner.cloud, version 1.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
@@ -28,6 +28,7 @@ API_BASE = "https://api.hetzner.cloud/v1"
 PER_PAGE = 50
 MAX_PAGES = 100
 MAX_LISTINGS = 3
+FULL_SECONDS = 60.0
 _ACTIONS: Mapping[Power, str] = {"start": "poweron", "stop": "shutdown", "restart": "reboot"}
 _Page = TypeVar("_Page", bound=wire.Page)
 
@@ -47,6 +48,8 @@ class HetznerCloud:
     def __init__(self, token: str | None, base: str, budget: RequestBudget | None = None, **tries: float) -> None:
         self.configured = token is not None
         self._budget = budget or RequestBudget()
+        self._full: tuple[str, float] | None = None
+        """Why a server was refused to the project, and when."""
         self._rest = Rest(self.display_name, base, token or "", wire.read_error, **tries)
         self._rest.before_try = self._take
 
@@ -55,7 +58,7 @@ class HetznerCloud:
         return CONFIG_SCHEMA
 
     async def server_types(self) -> Sequence[ServerType]:
-        async with self._reading() as ask:
+        async with self._rest.reading() as ask:
             pages = await _all(ask, "/server_types", {}, wire.Types)
         return [wire.server_type(told) for page in pages for told in page.server_types]
 
@@ -65,7 +68,7 @@ class HetznerCloud:
         Raises OverBudget when requests are short: listings yield first.
         """
         self._budget.begin_listing()
-        async with self._reading() as ask:
+        async with self._rest.reading() as ask:
             for _ in range(MAX_LISTINGS):
                 pages = await _all(ask, "/servers", {"label_selector": wire.LABEL, "sort": "id:asc"}, wire.Servers)
                 self._budget.listed(len(pages))
@@ -75,7 +78,7 @@ class HetznerCloud:
         raise ProviderAway("Hetzner's list of servers changes too fast to be read")
 
     async def servers_of(self, item_id: Id) -> Sequence[Server]:
-        async with self._reading() as ask:
+        async with self._rest.reading() as ask:
             return await _labelled(ask, item_id)
 
     async def create_server(self, order: ServerOrder) -> Server:
@@ -83,6 +86,9 @@ class HetznerCloud:
             key_id = await _registered_key(ask, order)
             try:
                 made = await ask("POST", "/servers", body=_wanted(order, key_id))
+            except wire.ProjectFull as full:
+                self._full = (str(full), time.monotonic())
+                raise
             except wire.NameTaken:
                 for twin in await _labelled(ask, order.item_id):
                     return twin
@@ -109,6 +115,7 @@ class HetznerCloud:
 
     async def delete_server(self, server_id: str) -> None:
         await self._delete(_path(server_id))
+        self._full = None
 
     async def delete_ssh_key(self, item_id: Id) -> None:
         async with self._rest.calls() as ask:
@@ -116,17 +123,14 @@ class HetznerCloud:
         for key in keys:
             await self._delete(f"/ssh_keys/{key.id}")
 
+    async def limit_reached(self) -> str | None:
+        """Hetzner doesn't tell a project's limits: full is what refused a server in the last minute, for that."""
+        if self._full is None or time.monotonic() - self._full[1] > FULL_SECONDS:
+            return None
+        return self._full[0]
+
     async def close(self) -> None:
         await self._rest.close()
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[Calls]:
-        """Only a token that is refused could refuse a question: what is asked may be answered with the next one."""
-        try:
-            async with self._rest.calls() as ask:
-                yield ask
-        except ProviderRefused as refused:
-            raise ProviderAway(str(refused)) from None
 
     async def _delete(self, path: str) -> None:
         try:

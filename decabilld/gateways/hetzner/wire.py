@@ -25,10 +25,14 @@ _STATUSES: dict[str, ServerStatus] = {
     "off": "stopped",
     "deleting": "deleting",
 }
-_NO_ROOM = ("resource_unavailable", "placement_error", "resource_limit_exceeded")
+_NO_ROOM = ("resource_unavailable", "placement_error")
 _LATER = ("rate_limit_exceeded", "locked", "conflict", "maintenance", "timeout", "bad_gateway", "unavailable")
 _MAX_MESSAGE = 200
 _Answer = TypeVar("_Answer", bound=Struct)
+
+
+class ProjectFull(CapacityGone):
+    """`resource_limit_exceeded`: the project may have no more servers."""
 
 
 class NameTaken(ProviderRefused):
@@ -160,6 +164,8 @@ def read_error(answer: ErrorAnswer) -> Exception:
     said = f"Hetzner: {message or 'no reason given'} ({code or f'status {answer.status}'})"
     if code in _NO_ROOM or (code == "invalid_input" and "unsupported location" in message):
         return CapacityGone(said)
+    if code == "resource_limit_exceeded":
+        return ProjectFull(said)
     if code == "uniqueness_error":
         return NameTaken(said)
     if code in _LATER or answer.status >= 500 or answer.status in (408, 409, 423, 429):
