@@ -55,8 +55,9 @@ class Shop:
         return list(await self.admin.audit.rows(kind, self.admin.tenant))
 
     async def logs(self) -> list[Any]:
-        """The invoice's audit log."""
-        return list((await self.admin.get(f"/admin/billing/invoices/{self.invoice_id}/audit-logs?limit=100"))["items"])
+        """The invoice's audit log, the oldest first."""
+        path = f"/admin/billing/invoices/{self.invoice_id}/audit-logs?limit=100"
+        return list(reversed((await self.admin.get(path))["items"]))
 
     async def journal(self) -> list[str]:
         return [kind for kind in await self.admin.audit.journal_kinds(self.admin.tenant) if kind.startswith("payment")]
