@@ -1,5 +1,6 @@
 """Stories of real time between two looks at the timetable: who acts meanwhile finds nothing lost or charged twice."""
 
+import asyncio
 from datetime import datetime
 
 import pytest
@@ -98,3 +99,21 @@ async def test_looking_a_hundred_times_is_looking_once(office: Office) -> None:
         await office.daemon.do_due_work()
     assert len(await office.charged(subscription)) == 1
     assert len(await office.anna.invoices(subscription)) == 1
+
+
+async def test_the_scheduler_and_bill_now_together_bill_once(office: Office) -> None:
+    """The billing day's run, ten looks at the timetable and ten admins, all at the same time."""
+    subscription = await office.anna.orders(await office.admin.plan(price="10.00"))
+    others = [await office.admin.customer(f"customer{n}") for n in range(8)]
+    plan = await office.admin.plan(price="1.00", interval="day")
+    for other in others:
+        await other.orders(plan)
+    await office.at("2024-02-10T23:59:30")
+    looks = [office.daemon.do_due_work() for _ in range(10)]
+    asked = [office.admin.bills_now(office.anna if n % 2 else None) for n in range(10)]
+    await asyncio.gather(*(one for both in zip(looks, asked, strict=True) for one in both))
+    await office.daemon.do_due_work()
+    billed = await office.admin.all_invoices()
+    assert sorted(one["invoiceNumber"] for one in billed) == [f"INV-2024-{n:05d}" for n in range(1, 10)]
+    assert sorted(str(one["subtotalNet"]) for one in billed) == ["10.00"] + ["31.00"] * 8
+    assert len(await office.charged(subscription)) == 1

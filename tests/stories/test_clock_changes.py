@@ -116,3 +116,36 @@ async def test_the_first_number_of_a_year_is_drawn_after_midnight_in_berlin(berl
     invoices = await anna.invoices(subscription)
     assert [invoice["invoiceNumber"] for invoice in invoices] == ["INV-2024-00001", "INV-2025-00001", "INV-2025-00002"]
     assert [invoice["dueDate"] for invoice in invoices] == ["2025-01-14", "2025-01-15", "2025-01-15"]
+
+
+async def test_a_month_over_a_clock_change_begins_and_ends_at_the_same_time_of_day(berlin: Admin) -> None:
+    await berlin.move_to("2024-03-15 02:30")
+    anna = await berlin.customer("anna")
+    spring = await anna.orders(await berlin.plan(price="743.00"))
+    await berlin.move_to("2024-10-15 02:30")
+    autumn = await anna.orders(await berlin.plan(price="745.00"))
+    await berlin.move_to("2024-11-15 02:30")
+    assert (await anna.charges(spring))[0] == ("2024-03-15 02:30", "2024-04-15 02:30", "743.00")
+    assert (await anna.charges(spring))[-1] == ("2024-10-15 02:30", "2024-11-15 02:30", "743.00")
+    assert await anna.charges(autumn) == [("2024-10-15 02:30", "2024-11-15 02:30", "745.00")]
+    lengths = [(p.period_end - p.period_start).total_seconds() / 3600 for p in await anna.positions(spring)]
+    assert (lengths[0], lengths[1], lengths[-1]) == (743, 720, 745)
+
+
+async def test_a_month_whose_boundary_the_clocks_skip_or_repeat_has_one(berlin: Admin) -> None:
+    await berlin.move_to("2024-01-31 02:30")
+    anna = await berlin.customer("anna")
+    spring = await anna.orders(await berlin.plan())
+    await berlin.move_to("2024-09-27 02:30")
+    autumn = await anna.orders(await berlin.plan())
+    await berlin.move_to("2024-11-28 00:00")
+    # 02:30 of 31 March is read by the winter's offset; of the two 02:30 of 27 October the first counts
+    assert [end for _, end, _ in await anna.charges(spring)][:3] == [
+        "2024-02-29 02:30",
+        "2024-03-31 03:30",
+        "2024-04-30 02:30",
+    ]
+    assert [p.period_end.isoformat() for p in await anna.positions(autumn)] == [
+        "2024-10-27T00:30:00+00:00",
+        "2024-11-27T01:30:00+00:00",
+    ]

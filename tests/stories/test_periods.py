@@ -1,6 +1,10 @@
 """Stories of periods: months, quarters, years, days and hours, and the dates that calendars make hard."""
 
+import pytest
+
+from tests.harness.daemons import StoryClock
 from tests.harness.people import Admin, lines, totals
+from tests.stories.conftest import StartDaemon
 
 
 async def test_a_month_aligned_to_a_day_begins_with_its_share_of_the_month(admin: Admin) -> None:
@@ -118,3 +122,43 @@ async def test_what_rounds_to_nothing_is_closed_without_a_line(admin: Admin) -> 
         assert position.closed_at is not None
     await admin.move_to("2024-05-01 00:00")
     assert await anna.invoices(penny) == []
+
+
+@pytest.mark.parametrize(
+    ("month", "days", "rest", "whole"),
+    [("2023-02", 28, "64.29", "35.71"), ("2024-02", 29, "65.52", "34.48"), ("2024-04", 30, "66.67", "33.33"),
+     ("2024-05", 31, "67.74", "32.26")],
+)  # fmt: skip
+async def test_a_part_of_a_month_is_a_share_of_its_own_days(
+    start_daemon: StartDaemon, month: str, days: int, rest: str, whole: str
+) -> None:
+    """Ordered on the 11th: so many of 28 to 31 days; cancelled on the 11th of the month: ten of them."""
+    admin = await (await start_daemon(clock=StoryClock("2022-12-01T00:00:00Z"))).admin()
+    await admin.move_to(f"{month}-01 00:00")
+    anna = await admin.customer("anna")
+    plan = await admin.plan(price="100.00", billingDayOfMonth=1)
+    from_the_first = await anna.orders(plan)
+    await admin.move_to(f"{month}-11 00:00")
+    from_the_eleventh = await anna.orders(plan)
+    await anna.cancels(from_the_first)
+    await admin.move_to(f"{month}-{days} 23:59:59")
+    assert await anna.charges(from_the_eleventh) == []
+    following = f"{month[:5]}{int(month[5:]) + 1:02d}-01 00:00"
+    await admin.move_to(following)
+    assert await anna.charges(from_the_eleventh) == [(f"{month}-11 00:00", following, rest)]
+    assert await anna.charges(from_the_first) == [(f"{month}-01 00:00", f"{month}-11 00:00", whole)]
+
+
+async def test_a_leap_day_is_a_day_like_any_other(admin: Admin) -> None:
+    await admin.move_to("2024-02-28 00:00")
+    anna = await admin.customer("anna")
+    daily = await anna.orders(await admin.plan("Day", "1.00", "day"))
+    monthly = await anna.orders(await admin.plan("Month", "29.00", billingDayOfMonth=29))
+    await admin.move_to("2024-02-29 00:00")
+    yearly = await anna.orders(await admin.plan("Year", "366.00", "year"))
+    await admin.move_to("2024-03-02 00:00")
+    assert [begin[:10] for begin, _, _ in await anna.charges(daily)] == ["2024-02-28", "2024-02-29", "2024-03-01"]
+    assert await anna.charges(monthly) == [("2024-02-28 00:00", "2024-02-29 00:00", "0.94")]  # of the 31 days before
+    await admin.move_to("2024-03-10 00:00")
+    await anna.cancels(yearly)  # ten of the 365 days to 28 February
+    assert await anna.charges(yearly) == [("2024-02-29 00:00", "2024-03-10 00:00", "10.03")]

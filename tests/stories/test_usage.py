@@ -1,6 +1,11 @@
 """Stories of metered use: each record is billed once, whenever it comes."""
 
+import asyncio
+from decimal import ROUND_HALF_UP, Decimal
+
 from tests.harness.people import Admin, lines
+
+RECORDS, AT_ONCE = 10_000, 250
 
 
 async def test_usage_goes_beside_the_first_charge_that_ends_after_it_began(admin: Admin) -> None:
@@ -89,3 +94,29 @@ async def test_customers_record_no_usage(admin: Admin) -> None:
     body = {"subscriptionId": subscription, "periodStart": "2024-01-01T00:00:00Z",
             "periodEnd": "2024-01-02T00:00:00Z", "usagePayload": {"totalCost": 0}}  # fmt: skip
     assert (await anna.refused("POST", "/usage/record", body)).status == 403
+
+
+async def test_ten_thousand_records_of_one_period_sum_exactly(admin: Admin) -> None:
+    await admin.move_to("2024-01-10 00:00")
+    anna = await admin.customer("anna")
+    subscription = await anna.orders(await admin.plan("M", "10.00", "hour"))
+    expected = Decimal(10)
+    for begin in range(0, RECORDS, AT_ONCE):
+        numbers = range(begin, begin + AT_ONCE)
+        period = "2024-01-10 00:00", "2024-01-10 00:30"
+        used = ({"n": n, "units": n % 97, "unitPrice": "0.0335"} for n in numbers)
+        await asyncio.gather(*(admin.records_usage(subscription, *period, **payload) for payload in used))
+        expected += sum((Decimal(n % 97) * Decimal("0.0335")).quantize(Decimal("0.01"), ROUND_HALF_UP) for n in numbers)
+    summary = await anna.get(f"/usage/summary/{subscription}")
+    assert summary["usagePayload"] == {"recordCount": RECORDS, "totalCost": expected - 10}
+    await admin.move_to("2024-01-10 01:00")
+    assert (await anna.owes())["unbilledTotal"] == expected
+    await admin.bills_now(anna)
+    await admin.move_to("2024-01-10 01:00")  # whose answer comes after the run
+    (invoice,) = await anna.invoices(subscription)
+    assert (invoice["subtotalNet"], invoice["lineItems"][0]["lineNet"]) == (expected, 10)
+    assert sum(line["lineNet"] for line in invoice["lineItems"]) == expected
+    assert sum(line["lineTax"] for line in invoice["lineItems"]) == invoice["taxTotal"]
+    assert invoice["taxTotal"] == (expected * 19 / 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    billed = sum(1 + n % 97 * Decimal("0.0335") >= Decimal("1.005") for n in range(RECORDS))
+    assert len(invoice["lineItems"]) == 1 + billed  # what costs less than a cent has no line
