@@ -115,14 +115,15 @@ class DigitalOcean:
             await ask("POST", f"{path}/actions", body={"type": action})
 
     async def delete_server(self, server_id: str) -> None:
-        await self._delete(_path("/droplets", server_id))
+        async with self._rest.calls() as ask:
+            await _delete(ask, _path("/droplets", server_id))
 
     async def delete_ssh_key(self, item_id: Id) -> None:
-        async with self._key_lists.calls() as ask:
-            pages = await _all(ask, "/account/keys", {}, wire.Keys)
         name = _key_name(item_id)
-        for key in [key for page in pages for key in page.ssh_keys if key.name == name]:
-            await self._delete(f"/account/keys/{key.id}")
+        async with self._key_lists.calls() as ask_for_list, self._rest.calls() as ask:
+            pages = await _all(ask_for_list, "/account/keys", {}, wire.Keys)
+            for key in [key for page in pages for key in page.ssh_keys if key.name == name]:
+                await _delete(ask, f"/account/keys/{key.id}")
 
     async def limit_reached(self) -> str | None:
         async with self._rest.reading() as ask:
@@ -133,11 +134,6 @@ class DigitalOcean:
     async def close(self) -> None:
         await self._rest.close()
         await self._key_lists.close()
-
-    async def _delete(self, path: str) -> None:
-        with suppress(NotThere):
-            async with self._rest.calls() as ask:
-                await ask("DELETE", path)
 
     async def _take(self) -> None:
         self._budget.note(self._rest.rate_limit)
@@ -163,6 +159,11 @@ async def _droplets(ask: Calls, query: Mapping[str, str | int]) -> list[Server]:
             ordered = sorted(droplets.values(), key=lambda droplet: (droplet.created_at, droplet.id))
             return [wire.server(droplet) for droplet in ordered]
     raise ProviderAway("DigitalOcean's list of droplets changes too fast to be read")
+
+
+async def _delete(ask: Calls, path: str) -> None:
+    with suppress(NotThere):
+        await ask("DELETE", path)
 
 
 async def _registered_key(ask: Calls, order: ServerOrder) -> int | str:
