@@ -56,7 +56,7 @@ async def test_gone_and_in_doubt_at_once_it_is_still_one_customer_and_one_checko
     await shop.delivers(shop.stripe.expire(shop.sessions[0]))
     shop.stripe.customers.clear()
     # The first opening finds the customer missing; the second is acted upon, and nobody hears.
-    shop.stripe.faults.extend([Fault(), Fault(drop="after"), *[Fault(page="<html>", status=502)] * 4])
+    shop.stripe.faults.extend([Fault(), Fault(drop="after"), Fault(status=429, retry_after_seconds=60)])
     assert (await shop.anna.refused("POST", f"/invoices/ref/{shop.invoice_id}/pay")).status == 502
     assert await shop.pays() == shop.stripe.sessions[shop.sessions[1]]["url"]
     assert (len(shop.sessions), len(shop.stripe.customers)) == (2, 1)
