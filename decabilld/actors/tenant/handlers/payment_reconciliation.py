@@ -28,6 +28,7 @@ _COUNTS_AS: dict[object, Asked] = {
     "expired": "expired",
     "failed": "failed",
     "not_applicable": "failed",
+    "unknown_invoice": "failed",
     "processing": "pending",
     "pending": "pending",
     "duplicate": "pending",  # only `processing` is found again
