@@ -8,7 +8,7 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -173,6 +173,11 @@ class Calls:
             if not more:
                 raise ProviderAway(f"{self._rest.name}: {passing.reason}")
             await asyncio.sleep(pause)
+
+    async def delete(self, path: str) -> None:
+        """One that is gone already is fine."""
+        with suppress(NotThere):
+            await self("DELETE", path)
 
     async def _keep_quiet(self) -> None:
         wait = self._rest.quiet_until - asyncio.get_running_loop().time()

@@ -162,6 +162,7 @@ async def test_no_room_is_told_apart_from_a_bad_order(case: Case) -> None:
         case.fill(fake)
         with pytest.raises(CapacityGone):
             await provider.create_server(order(case, "9"))
+        assert "limit" in (await provider.limit_reached() or "")
         assert case.held(fake)[0] == 0
 
 

@@ -5,7 +5,6 @@ Source: developers.cloudflare.com/api, version 4.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -77,13 +76,13 @@ class CloudflareNames:
             elif ours[0].content != address:
                 await ask("PATCH", f"{self._path}/{ours[0].id}", body=wanted)
             for spare in ours[1:]:
-                await self._delete(ask, spare)
+                await ask.delete(f"{self._path}/{spare.id}")
 
     async def remove(self, hostname: str, item_id: Id) -> None:
         async with self._rest.calls() as ask:
             for record in await self._records(ask, hostname):
                 if record.comment == _mark(item_id):
-                    await self._delete(ask, record)
+                    await ask.delete(f"{self._path}/{record.id}")
 
     async def close(self) -> None:
         await self._rest.close()
@@ -104,10 +103,6 @@ class CloudflareNames:
             return msgspec.convert(answer, _Records).result
         except msgspec.ValidationError as error:
             raise ProviderAway(f"Cloudflare answered something unknown: {error}") from None
-
-    async def _delete(self, ask: Calls, record: Record) -> None:
-        with suppress(NotThere):
-            await ask("DELETE", f"{self._path}/{record.id}")
 
 
 def _mark(item_id: Id) -> str:

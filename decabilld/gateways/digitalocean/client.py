@@ -9,7 +9,6 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
@@ -26,7 +25,7 @@ from decabilld.domain.entities import Id
 from decabilld.gateways.budget import RequestBudget
 from decabilld.gateways.digitalocean import wire
 from decabilld.gateways.digitalocean.config_schema import CONFIG_SCHEMA, DEFAULT_IMAGE
-from decabilld.gateways.rest import Calls, NotThere, Rest, base_in, token_in
+from decabilld.gateways.rest import Calls, Rest, base_in, token_in
 
 API_BASE = "https://api.digitalocean.com/v2"
 PER_PAGE = 200
@@ -116,14 +115,14 @@ class DigitalOcean:
 
     async def delete_server(self, server_id: str) -> None:
         async with self._rest.calls() as ask:
-            await _delete(ask, _path("/droplets", server_id))
+            await ask.delete(_path("/droplets", server_id))
 
     async def delete_ssh_key(self, item_id: Id) -> None:
         name = _key_name(item_id)
         async with self._key_lists.calls() as ask_for_list, self._rest.calls() as ask:
             pages = await _all(ask_for_list, "/account/keys", {}, wire.Keys)
             for key in [key for page in pages for key in page.ssh_keys if key.name == name]:
-                await _delete(ask, f"/account/keys/{key.id}")
+                await ask.delete(f"/account/keys/{key.id}")
 
     async def limit_reached(self) -> str | None:
         async with self._rest.reading() as ask:
@@ -159,11 +158,6 @@ async def _droplets(ask: Calls, query: Mapping[str, str | int]) -> list[Server]:
             ordered = sorted(droplets.values(), key=lambda droplet: (droplet.created_at, droplet.id))
             return [wire.server(droplet) for droplet in ordered]
     raise ProviderAway("DigitalOcean's list of droplets changes too fast to be read")
-
-
-async def _delete(ask: Calls, path: str) -> None:
-    with suppress(NotThere):
-        await ask("DELETE", path)
 
 
 async def _registered_key(ask: Calls, order: ServerOrder) -> int | str:

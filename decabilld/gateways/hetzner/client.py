@@ -22,7 +22,7 @@ from decabilld.domain.entities import Id
 from decabilld.gateways.budget import RequestBudget
 from decabilld.gateways.hetzner import wire
 from decabilld.gateways.hetzner.config_schema import CONFIG_SCHEMA, DEFAULT_IMAGE
-from decabilld.gateways.rest import Calls, NotThere, Rest, base_in, token_in
+from decabilld.gateways.rest import Calls, Rest, base_in, token_in
 
 API_BASE = "https://api.hetzner.cloud/v1"
 PER_PAGE = 50
@@ -114,14 +114,14 @@ class HetznerCloud:
             raise ProviderAway(str(full)) from None
 
     async def delete_server(self, server_id: str) -> None:
-        await self._delete(_path(server_id))
+        async with self._rest.calls() as ask:
+            await ask.delete(_path(server_id))
         self._full = None
 
     async def delete_ssh_key(self, item_id: Id) -> None:
         async with self._rest.calls() as ask:
-            keys = await _keys(ask, {"label_selector": _selector(item_id)})
-        for key in keys:
-            await self._delete(f"/ssh_keys/{key.id}")
+            for key in await _keys(ask, {"label_selector": _selector(item_id)}):
+                await ask.delete(f"/ssh_keys/{key.id}")
 
     async def limit_reached(self) -> str | None:
         """Hetzner doesn't tell a project's limits: full is what refused a server in the last minute, for that."""
@@ -131,13 +131,6 @@ class HetznerCloud:
 
     async def close(self) -> None:
         await self._rest.close()
-
-    async def _delete(self, path: str) -> None:
-        try:
-            async with self._rest.calls() as ask:
-                await ask("DELETE", path)
-        except NotThere:
-            pass
 
     async def _take(self) -> None:
         self._budget.note(self._rest.rate_limit)
