@@ -94,6 +94,20 @@ async def test_a_lost_answer_makes_no_second_record(fake: FakeCloudflare, names:
     assert len(fake.records) == 1
 
 
+async def test_who_comes_between_look_and_record_keeps_the_name(fake: FakeCloudflare, names: CloudflareNames) -> None:
+    refusal = fake.error(400, "An A, AAAA, or CNAME record with that host already exists.", 81053)
+    fake.faults = [Fault(on="POST", status=400, body=refusal.body)]
+    with pytest.raises(ProviderRefused, match="already exists"):
+        await names.publish(HOST, "203.0.113.9", "7")
+
+
+async def test_a_record_that_is_gone_is_known_by_its_code_too(fake: FakeCloudflare, names: CloudflareNames) -> None:
+    fake.add_record(HOST, "203.0.113.9", comment=OURS)
+    gone = fake.error(400, "Record does not exist.", 81044)
+    fake.faults = [Fault(on="DELETE", status=400, body=gone.body)]
+    await names.remove(HOST, "7")
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_what_passes_is_tried_again(fake: FakeCloudflare, names: CloudflareNames, status: int) -> None:
     fake.faults = [Fault(on="GET", status=status), Fault(on="POST", status=status)]
