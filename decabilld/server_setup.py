@@ -86,9 +86,8 @@ def server_effects(
         names,
         Sealed(open=keyring.open),
         images=StackImages(
-            # One that isn't set is refused with the order.
-            controller=settings.controller_image or "",
-            manager=settings.manager_image or "",
+            controller=settings.controller_image,
+            manager=settings.manager_image,
             database=settings.stack_database_image,
         ),
         domain=settings.dns_base_domain,

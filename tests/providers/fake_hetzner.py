@@ -116,7 +116,16 @@ class FakeHetzner(FakeApi):
     # Catalogue
 
     async def _list_types(self, request: web.Request) -> web.Response:
-        return _page(request, "server_types", list(self.server_types.values()))
+        return _page(request, "server_types", [self._listed(kind) for kind in self.server_types.values()])
+
+    def _listed(self, kind: dict[str, Any]) -> dict[str, Any]:
+        if "locations" not in kind:
+            return kind
+        places = [
+            {**place, "available": place["available"] and (kind["name"], place["name"]) not in self.sold_out}
+            for place in kind["locations"]
+        ]
+        return {**kind, "locations": places}
 
     async def _list_locations(self, request: web.Request) -> web.Response:
         return _page(request, "locations", list(LOCATIONS.values()))

@@ -156,7 +156,7 @@ WHERE s.status = 'canceled' AND u.position_id IS NULL
 
 -- fault: status and dates disagree
 SELECT number FROM subscription
-WHERE (status = 'canceled' AND anchor IS NOT NULL) <> (ended_at IS NOT NULL)
+WHERE (status = 'canceled') <> (ended_at IS NOT NULL)
     OR status = 'pending_cancel' AND (cancel_effective_at IS NULL OR cancel_requested_at IS NULL)
     OR status = 'active' AND (cancel_effective_at IS NOT NULL OR anchor IS NULL)
 

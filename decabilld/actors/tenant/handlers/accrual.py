@@ -91,6 +91,20 @@ def begun(subscription: Subscription, context: Context) -> Subscription:
     )
 
 
+def never_begun(subscription: Subscription) -> Subscription:
+    """The subscription without the periods that it would have had: its server never came up."""
+    return replace(
+        subscription,
+        anchor=None,
+        period_index=0,
+        period_start=None,
+        period_end=None,
+        charged_through=None,
+        remind_at=None,
+        awaits_server=False,
+    )
+
+
 def first_advance_charge(subscription: Subscription, context: Context) -> tuple[Position, Entry]:
     """The charge that a subscription billed in advance begins with."""
     assert subscription.period_start is not None, "it has begun"
@@ -155,8 +169,9 @@ class Walk:
             self.subscription = replace(self.subscription, charged_through=end)
 
     def _end(self, instant: datetime) -> None:
+        subscription = self.subscription
         self.subscription = ended = replace(
-            self.subscription,
+            never_begun(subscription) if subscription.awaits_server else subscription,
             status=step(SUBSCRIPTION, self.subscription.status, "end"),
             ended_at=instant,
             updated_at=self.context.now,

@@ -8,6 +8,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from decabilld.actors.tenant.handlers import notices
+from decabilld.actors.tenant.handlers.accrual import never_begun
 from decabilld.actors.tenant.handlers.catalog import plan_of, service_type_of
 from decabilld.actors.tenant.handlers.items import abandon, begin, configured
 from decabilld.actors.tenant.indexes import BACKORDER_OF_ITEM
@@ -59,13 +60,8 @@ def put_back(
     backorder = state.first(BACKORDER_OF_ITEM, item.id)
     if backorder is None:
         waiting = replace(
-            subscription,
+            never_begun(subscription),
             status=step(SUBSCRIPTION, subscription.status, "refused_with_backorder"),
-            anchor=None,
-            period_start=None,
-            period_end=None,
-            charged_through=None,
-            awaits_server=False,
             updated_at=context.now,
         )
         backorder, entry = new_backorder(item, subscription.plan_id, reason, context)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from decabilld.actors.tenant.indexes import ITEM_BY_HOSTNAME
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import Id, ServerStep, ServicePlan, ServiceType, SubscriptionItem
-from decabilld.domain.provisioning import check_config, effective_config, hostname
+from decabilld.domain.provisioning import check_config, effective_config, hostname, offered_services
 from decabilld.domain.refusals import Invalid
 from decabilld.messages.commands import NewSecrets
 from decabilld.messages.decision import Context, Entry
@@ -70,7 +70,10 @@ def configured(
     """The item as it was asked for, over what the plan says now. Raises Invalid naming what can't be deployed."""
     config = config_of(plan, requested)
     check_config(service_type.config_schema, config)
-    service = _text(config, "service")
+    offered = offered_services(service_type.config_schema, plan.provider_config_defaults)
+    service = config.get("service") or (offered[0] if len(offered) == 1 else None)
+    if service not in offered:
+        raise Invalid(f"requestedConfig.service: must be one of {', '.join(offered)}")
     if service not in context.policy.services_ready:
         raise Invalid(f"requestedConfig.service: {service} can't be deployed here; {service.upper()}_IMAGE is not set")
     return replace(
@@ -79,7 +82,7 @@ def configured(
         server_type=_text(config, "serverType"),
         location=_text(config, "location"),
         image=config.get("image"),
-        service=config["service"],
+        service=service,
     )
 
 

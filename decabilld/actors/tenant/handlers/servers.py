@@ -7,7 +7,7 @@ single steps `items.py`'s.
 from msgspec.structs import replace
 
 from decabilld.actors.tenant.handlers import notices
-from decabilld.actors.tenant.handlers.accrual import begun, first_advance_charge, pass_boundaries
+from decabilld.actors.tenant.handlers.accrual import begun, first_advance_charge, never_begun, pass_boundaries
 from decabilld.actors.tenant.handlers.backorders import fulfilled, put_back
 from decabilld.actors.tenant.handlers.items import abandon, begin, item_entry
 from decabilld.actors.tenant.state import TenantState
@@ -79,7 +79,7 @@ def confirm_server_refused(state: TenantState, command: ConfirmServerRefused, co
         after = put_back(state, refused, subscription, command.reason, context, no_capacity=command.no_capacity)
         return replace(after, entries=(entry, *after.entries))
     ended = replace(
-        subscription,
+        never_begun(subscription),
         status=step(SUBSCRIPTION, subscription.status, "refused_for_good"),
         ended_at=context.now,
         updated_at=context.now,
