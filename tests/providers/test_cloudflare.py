@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from decabilld.actors.provider import Names, ProviderAway, ProviderRefused
-from decabilld.gateways.cloudflare import CloudflareNames, cloudflare
+from decabilld.gateways.cloudflare import CloudflareNames
 from tests.providers.fake_api import Fault
 from tests.providers.fake_cloudflare import FakeCloudflare
 
@@ -134,19 +134,3 @@ async def test_a_bad_address_or_token_is_refused(fake: FakeCloudflare, names: Cl
     await stranger.close()
     assert "SECRET" not in repr(caught.value)
     assert fake.records == {}
-
-
-async def test_it_is_made_from_its_variables(fake: FakeCloudflare) -> None:
-    environment = {
-        "CLOUDFLARE_API_TOKEN": fake.token, "CLOUDFLARE_API_BASE": fake.base, "CLOUDFLARE_ZONE_ID": fake.zone_id,
-        "DNS_BASE_DOMAIN": "Cloud.Example.org",
-    }  # fmt: skip
-    names = cloudflare(environment)
-    assert names is not None
-    await names.publish(HOST, "203.0.113.9", "7")
-    await names.close()
-    assert len(fake.at(HOST)) == 1
-    assert cloudflare({}) is None
-    for missing in ("CLOUDFLARE_ZONE_ID", "DNS_BASE_DOMAIN"):
-        with pytest.raises(ValueError, match=missing):
-            cloudflare({**environment, missing: ""})

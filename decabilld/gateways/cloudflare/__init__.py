@@ -1,5 +1,5 @@
 """Cloudflare as the place where hostnames are published."""
 
-from decabilld.gateways.cloudflare.names import CloudflareNames, cloudflare
+from decabilld.gateways.cloudflare.names import CloudflareNames
 
-__all__ = ["CloudflareNames", "cloudflare"]
+__all__ = ["CloudflareNames"]

@@ -4,7 +4,6 @@ Owns what is published under a name, and that another's record is never touched.
 Source: developers.cloudflare.com/api, version 4.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,9 +11,8 @@ from msgspec import Struct
 
 from decabilld.actors.provider import ProviderAway, ProviderRefused
 from decabilld.domain.entities import Id
-from decabilld.gateways.rest import Calls, ErrorAnswer, NotThere, Rest, base_in, token_in
+from decabilld.gateways.rest import Calls, ErrorAnswer, NotThere, Rest
 
-API_BASE = "https://api.cloudflare.com/client/v4"
 TTL_SECONDS = 60
 _PER_PAGE = 100
 _ADDRESS_TYPES = ("A", "AAAA", "CNAME")
@@ -36,19 +34,6 @@ class _Records(Struct, frozen=True):
 
 class _ThereAlready(ProviderRefused):
     """Somebody made a record of that name since we looked."""
-
-
-def cloudflare(environment: Mapping[str, str]) -> "CloudflareNames | None":
-    """None unless a token is set. Raises ValueError naming a bad or missing variable."""
-    token = token_in(environment, "CLOUDFLARE_API_TOKEN")
-    if token is None:
-        return None
-    zone, domain = (environment.get(name, "").strip() for name in ("CLOUDFLARE_ZONE_ID", "DNS_BASE_DOMAIN"))
-    if not zone.isalnum():
-        raise ValueError("CLOUDFLARE_ZONE_ID must be the id of a zone: letters and digits")
-    if not domain:
-        raise ValueError("DNS_BASE_DOMAIN must be the domain that servers get their names under")
-    return CloudflareNames(token, base_in(environment, "CLOUDFLARE_API_BASE", API_BASE), zone, domain)
 
 
 class CloudflareNames:
