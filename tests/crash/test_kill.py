@@ -18,6 +18,7 @@ from decabilld.store.embedded import read_dsn
 from decabilld.store.pool import connect
 from tests.crash.writers import PASSWORD, Customer, Operator, Tally
 from tests.harness.daemons import DaemonProcess, daemon_process
+from tests.harness.documents import file_faults
 from tests.harness.people import PROFILE
 
 OFTEN = [3, pytest.param(20, marks=pytest.mark.heavy)]
@@ -25,6 +26,7 @@ CUSTOMERS = 5
 QUIET_SECONDS = 60.0
 START_SECONDS = 10.0
 RESTARTED_EVERY = 5
+READ_THROUGH = 20
 ERRORS_MEANT = ("postgres.died", "postgres.not_started")
 
 
@@ -164,6 +166,8 @@ class Town:
         assert sorted(kept) == sorted(numbers + credit_notes)
         for path in kept.values():
             assert path.read_bytes().rstrip().endswith(b"%%EOF"), f"{path} is cut off"
+        for path in self.dice.sample(sorted(kept.values()), min(READ_THROUGH, len(kept))):
+            assert file_faults(path.read_bytes()) == [], path
 
     async def _nothing_more(self) -> None:
         """Once all is billed, neither time nor an admin finds anything more, nor does a daemon that starts anew."""

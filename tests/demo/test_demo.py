@@ -19,6 +19,7 @@ from decabilld.demo.story import SETTINGS, Story
 from decabilld.demo.subprocess_daemon import running_daemon
 from decabilld.demo.teller import Teller
 from decabilld.store.embedded import read_dsn
+from tests.harness.documents import file_faults
 
 COMMAND = [sys.executable, "-m", "decabilld.cli", "demo"]
 LONGEST_SECONDS = 30.0
@@ -63,6 +64,7 @@ def test_the_demo_tells_half_a_year_and_checks_it(room: Path) -> None:
     documents = sorted(path.relative_to(room / "out") for path in room.glob("out/*/*.pdf"))
     assert len(documents) == 11
     assert [path.parent.name for path in documents if path.stem.endswith("-CN")] == ["hosting"]
+    assert [fault for path in room.glob("out/*/*.pdf") for fault in file_faults(path.read_bytes())] == []
     assert [path.name for path in room.iterdir()] == ["out"], "the daemon's directory is gone"
 
 

@@ -33,6 +33,7 @@ from decabilld.server_setup import Servers
 from decabilld.store.pool import Pool
 from decabilld.store.readers import Readers
 from decabilld.store.tenant_store import PostgresTenantStore
+from tests.harness.audit import Audit
 from tests.http.conformity import check_answer
 
 SECRET = "a secret of at least thirty-two characters"
@@ -163,6 +164,8 @@ async def running_edge(
                 await asyncio.sleep(0.005)
     try:
         yield Edge(client, deps, clock, operations)
+        for tenant_id in tenants.ids:
+            await Audit(dsn).sound(tenant_id, POLICY.zone)
     finally:
         await tenants.stop(5)
         passwords.close()
