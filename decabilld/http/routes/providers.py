@@ -43,8 +43,8 @@ async def get_provider_details(call: Call) -> web.Response:
     auth=Auth.USER,
     tag=TAG,
     summary="List what a provider sells",
-    description="Prices net and in EUR, left out where it says none; at most ten minutes old. Types that are not sold any "
-    "more are left out. 400 for an unknown provider and for one without a token.",
+    description="Prices net and in EUR, left out where it says none; at most ten minutes old. Types that are not sold "
+    "any more are left out. 400 for an unknown provider and for one without a token.",
     answer=[provisioning.ServerTypeSchema],
     refusals=(502,),
 )
