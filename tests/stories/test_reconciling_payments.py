@@ -131,10 +131,18 @@ async def test_while_stripe_is_away_nothing_changes(shop: Shop) -> None:
     assert await shop.reconciles() == Reconciled(asked=1, unanswered=1)
     session_id = shop.sessions[0]
     kept = shop.stripe.sessions.pop(session_id)  # as with the key of another account
-    assert await shop.reconciles() == Reconciled(asked=1, unanswered=1)
+    assert await shop.reconciles() == Reconciled(asked=1, pending=1)
     shop.stripe.sessions[session_id] = kept
     assert await statuses(shop) == ["open"]
     assert await shop.reconciles() == Reconciled(asked=1, booked=1)
+
+
+async def test_a_checkout_in_another_account_is_closed_once_it_has_expired_there(shop: Shop) -> None:
+    await shop.pays()
+    shop.stripe.sessions.clear()
+    shop.clock.jump_to(shop.clock() + timedelta(hours=25))
+    assert await shop.reconciles() == Reconciled(asked=1, expired=1)
+    assert await statuses(shop) == ["expired"]
 
 
 async def test_the_command_says_what_it_did(shop: Shop) -> None:

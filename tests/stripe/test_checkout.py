@@ -12,7 +12,7 @@ import structlog
 
 from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut
 from decabilld.gateways.stripe.amounts import from_stripe, to_stripe
-from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing
+from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing, SessionMissing
 from decabilld.gateways.stripe.checkout import MAX_TRIES, StripeCheckout
 from tests.stripe.fake_stripe import FakeStripe, Fault
 
@@ -352,7 +352,7 @@ async def test_what_became_of_a_session(stripe: FakeStripe, checkout: StripeChec
 
 
 async def test_a_session_that_is_not_there(checkout: StripeCheckout) -> None:
-    with pytest.raises(PaymentProviderFailed, match="No such checkout"):
+    with pytest.raises(SessionMissing, match="No such checkout"):
         await checkout.session("cs_none", deadline=checkout.deadline())
 
 

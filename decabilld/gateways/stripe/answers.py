@@ -14,6 +14,10 @@ class CustomerMissing(PaymentProviderFailed):
     """The customer that was named is not at Stripe, or not any more; nothing was done."""
 
 
+class SessionMissing(PaymentProviderFailed):
+    """There is no such session at Stripe, or not in the account of our key."""
+
+
 class CheckoutSession(Struct, frozen=True, kw_only=True):
     """An open page at Stripe where one attempt can be paid until `expires_at` (24 h after the opening)."""
 

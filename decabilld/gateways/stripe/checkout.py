@@ -25,7 +25,7 @@ from stripe.params.checkout import (
 from decabilld.domain.ids import id_of
 from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut, PaymentProviderUnreachable
 from decabilld.gateways.stripe.amounts import from_stripe, to_stripe
-from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing, FoundSession
+from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing, FoundSession, SessionMissing
 
 # Telemetry would send latencies and our platform along, and keep an id file in the home directory.
 stripe.enable_telemetry = False
@@ -151,7 +151,7 @@ class StripeCheckout:
         return CheckoutSession(session_id=session.id, url=session.url, expires_at=_instant(session.expires_at))
 
     async def session(self, session_id: str, *, deadline: float) -> FoundSession:
-        """How a session stands. Raises PaymentProviderFailed, PaymentProviderTimedOut."""
+        """How a session stands. Raises SessionMissing, PaymentProviderFailed, PaymentProviderTimedOut."""
         return _found(
             await self._call(
                 lambda: self._client.v1.checkout.sessions.retrieve_async(session_id, {"expand": ["payment_intent"]}),
@@ -249,7 +249,7 @@ def _is_passing(failure: Failure) -> bool:
     return status >= 500 and _header(failure, "stripe-should-retry") != "false"
 
 
-_NO_CUSTOMER = ("resource_missing", "customer")
+_MISSING: dict[str, type[PaymentProviderFailed]] = {"customer": CustomerMissing, "session": SessionMissing}
 
 
 def _refusal(failure: Failure) -> PaymentProviderFailed | PaymentProviderTimedOut:
@@ -262,8 +262,8 @@ def _refusal(failure: Failure) -> PaymentProviderFailed | PaymentProviderTimedOu
     if isinstance(failure, stripe.AuthenticationError | stripe.PermissionError):
         # Stripe's own sentence shows part of the key, and the customer can't act on it.
         return PaymentProviderFailed("Stripe refused the configured secret key")
-    if isinstance(failure, stripe.InvalidRequestError) and (failure.code, failure.param) == _NO_CUSTOMER:
-        return CustomerMissing(failure.user_message or "No such customer")
+    if isinstance(failure, stripe.InvalidRequestError) and failure.code == "resource_missing":
+        return _MISSING.get(failure.param or "", PaymentProviderFailed)(failure.user_message or "It is not at Stripe")
     if failure.error is None or not failure.user_message:
         return PaymentProviderFailed(f"Stripe answered with status {failure.http_status} and no reason")
     return PaymentProviderFailed(failure.user_message)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from decabilld.domain.ids import id_of
 from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut, PaymentProviderUnreachable
-from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing, FoundSession
+from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing, FoundSession, SessionMissing
 from decabilld.messages.commands import (
     ApplyPaymentEvent,
     ConfirmCheckoutFailed,
@@ -72,6 +72,8 @@ class CheckoutEffects:
                     effect.attempt_id, since=effect.created_at, until=effect.updated_at, deadline=deadline
                 )
             )
+        except SessionMissing:
+            found = None
         except (PaymentProviderFailed, PaymentProviderTimedOut):
             return ConfirmEffectDone()
         if found is None:

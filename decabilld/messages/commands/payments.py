@@ -113,7 +113,7 @@ class AskPayment(Command, frozen=True, kw_only=True):
 
 
 class ConfirmCheckoutMissing(Command, frozen=True, kw_only=True):
-    """Outcome of `AskCheckout`: for an attempt as it was at `updated_at`, the processor never opened anything."""
+    """Outcome of `AskCheckout`: for an attempt as it was at `updated_at`, the processor has no checkout."""
 
     attempt_id: Id
     updated_at: datetime

@@ -10,6 +10,7 @@ from decabilld.actors.tenant.handlers.payments import attempt_entry
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain import invoices
 from decabilld.domain.entities import Entity, Invoice, Payment, PaymentAttempt, WebhookEvent
+from decabilld.domain.money import to_decimal
 from decabilld.messages.commands import ApplyPaymentEvent, PaymentNotice, RecordReversal
 from decabilld.messages.decision import Context, Decision, Effect, Entry
 
@@ -101,7 +102,7 @@ def record_reversal(state: TenantState, command: RecordReversal, context: Contex
         return _recorded(command, "unknown_invoice", context, level="error")
     entry = Entry(
         kind=f"payment.{command.kind}",
-        message=f"{_REVERSALS[command.kind]}: invoice {invoice.number}",
+        message=f"{_REVERSALS[command.kind]}: {_said(command)}invoice {invoice.number}",
         entity=invoice,
         user_id=invoice.user_id,
         invoice_id=invoice.id,
@@ -117,6 +118,12 @@ def record_reversal(state: TenantState, command: RecordReversal, context: Contex
         },
     )
     return _recorded(command, command.kind, context, invoice, entries=(entry,))
+
+
+def _said(command: RecordReversal) -> str:
+    if command.amount_minor is None or command.currency is None:
+        return ""
+    return f"{to_decimal(command.amount_minor, command.currency)} {command.currency} of "
 
 
 def _of_nothing_known(command: ApplyPaymentEvent, context: Context) -> Decision:

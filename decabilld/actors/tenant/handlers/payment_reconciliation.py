@@ -85,9 +85,16 @@ def ask_payment(state: TenantState, command: AskPayment, context: Context) -> De
 
 
 def confirm_checkout_missing(state: TenantState, command: ConfirmCheckoutMissing, context: Context) -> Decision:
-    """Nobody can pay it any more, unless the opening has been asked for again meanwhile."""
+    """Never opened, nobody can pay it, unless the opening has been asked for again meanwhile.
+
+    Opened, it is in another account than our key's: it may be paid there until it expires.
+    """
     attempt = state.get(PaymentAttempt, command.attempt_id)
     assert attempt is not None, "an effect's outcome names the attempt that it was written with"
+    if attempt.status == "open" and attempt.expires_at is not None and attempt.expires_at <= context.wall:
+        expired = replace(attempt, status="expired", updated_at=context.wall)
+        entry = attempt_entry("payment.expired", "Stripe doesn't know this checkout any more", expired, level="warning")
+        return Decision(reply="expired", changes=(expired,), entries=(entry,))
     if attempt.status != "opening" or attempt.updated_at != command.updated_at:
         return Decision(reply="pending" if attempt.live else "unused")
     failed = replace(attempt, status="failed", updated_at=context.wall)
