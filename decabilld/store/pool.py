@@ -8,6 +8,7 @@ a socket fails: if last words came with the failure, nobody would look for it. H
 
 import asyncio
 import socket
+import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -30,6 +31,15 @@ WAITERS_PER_CONNECTION = 64
 
 class _Session(AiopgConnection):
     """An aiopg connection that tells the truth about how a statement ended."""
+
+    @staticmethod
+    def _ready(weak_self: "weakref.ref[Any]") -> None:
+        """Of a connection that was refused, aiopg forgets the writer: uvloop then breaks who gets its number next."""
+        self = weak_self()
+        before = None if self is None else self._fileno
+        AiopgConnection._ready(weak_self)
+        if self is not None and before is not None and self._fileno is None:
+            self._loop.remove_writer(before)
 
     def _close(self) -> None:
         super()._close()

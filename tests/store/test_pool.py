@@ -109,6 +109,20 @@ async def test_connection_killed_during_a_statement_leaves_the_outcome_unknown(
         await connection.execute("SELECT 1")
 
 
+def test_refused_connections_leave_nothing_behind_also_under_uvloop(postgres_dsn: str) -> None:
+    """Over TCP: the next connection gets the number of the refused one's socket."""
+
+    async def story() -> None:
+        for _ in range(5):
+            with pytest.raises(DatabaseDown, match="refused"):
+                await connect("host=127.0.0.1 port=1 user=nobody dbname=none", statement_timeout_ms=1_000)
+        opened = await connect(postgres_dsn, statement_timeout_ms=1_000)
+        assert await opened.execute("SELECT 1") == [(1,)]
+        await opened.close()
+
+    uvloop.run(story())
+
+
 def test_last_words_that_come_with_the_hang_up_are_the_last_also_under_uvloop(postgres_dsn: str) -> None:
     """The server goes with our statement unread, while the loop is busy: data and failure are there at once."""
 
