@@ -23,7 +23,7 @@ async def fake() -> AsyncIterator[FakeCloudflare]:
 @pytest.fixture
 async def names(fake: FakeCloudflare) -> AsyncIterator[CloudflareNames]:
     names = CloudflareNames(
-        fake.token, fake.base, fake.zone_id, fake.domain, first_pause_seconds=0.01, call_seconds=1.5
+        fake.token, fake.base, fake.zone_id, fake.domain, first_pause_seconds=0.01, call_seconds=5.0
     )
     yield names
     await names.close()
