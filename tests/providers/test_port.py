@@ -21,7 +21,7 @@ from tests.providers.fake_digitalocean import FakeDigitalOcean
 from tests.providers.fake_hetzner import FakeHetzner
 from tests.providers.test_digitalocean import public_key
 
-IMPATIENT = {"call_seconds": 2.0, "first_pause_seconds": 0.001}
+IMPATIENT = {"call_seconds": 10.0, "first_pause_seconds": 0.001}
 POWERS: list[Power] = ["start", "stop", "restart"]
 AFTER = {"start": "running", "stop": "stopped", "restart": "running"}
 
