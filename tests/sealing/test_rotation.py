@@ -14,15 +14,18 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from decabilld import keys
+from decabilld.domain.entities import SubscriptionItem
 from decabilld.ids import new_id
 from decabilld.messages.effects import SendMail
-from decabilld.sealing import Keyring
+from decabilld.sealing import Keyring, NotOpened
 from decabilld.settings import Settings
 from decabilld.store import sealed
-from decabilld.store.pool import Connection, connect
+from decabilld.store.pool import Connection, Pool, connect
 from decabilld.store.sealed import Resealed, reseal
+from decabilld.store.tenant_store import PostgresTenantStore
 from tests.control.command import Done, decabilld
 from tests.harness.daemons import running_daemon
+from tests.store import samples
 
 OLD, NEW = b"o" * 32, b"n" * 32
 
@@ -45,8 +48,8 @@ async def put_mail(connection: Connection, ring: Keyring, tenant: str = "default
         expires_at=datetime.now(UTC) + timedelta(hours=1),
     )
     await connection.execute(
-        "INSERT INTO outbox (tenant_id, id, kind, payload, due_at, attempts, created_at) "
-        "VALUES (%s, %s, 'SendMail', %s, now() + interval '1 hour', 0, now())",
+        "INSERT INTO outbox (tenant_id, id, kind, lane, payload, due_at, attempts, created_at) "
+        "VALUES (%s, %s, 'SendMail', 'prompt', %s, now() + interval '1 hour', 0, now())",
         (tenant, effect.id, msgspec.json.encode(effect).decode()),
     )
 
@@ -87,6 +90,52 @@ async def test_an_interrupted_rotation_goes_on(
     async for _ in reseal(connection, ring):
         break
     assert await last(reseal(connection, ring)) == Resealed(resealed=3, current=2)
+
+
+async def put_items(database: str, ring: Keyring, count: int, tenant: str = "acme") -> None:
+    """A customer's servers, each with its own secrets; one more that is released and has none."""
+    owner, plan = samples.user(), samples.plan()
+    subscription = samples.subscription(owner, plan)
+    items = [
+        samples.item(
+            subscription, sealed_secrets=ring.seal(f"keys of {number}", tenant, SubscriptionItem.SEALED_SECRETS)
+        )
+        for number in range(count)
+    ]
+    released = samples.item(subscription, sealed_secrets=None, released_at=samples.NOW)
+    pool = await Pool.open(database, size=1)
+    store = PostgresTenantStore(database, tenant, new_id(), pool)
+    try:
+        await store.commit(samples.batch(await store.claim(), [owner, plan, subscription, released, *items]))
+    finally:
+        await store.close()
+        await pool.close()
+
+
+def opened_items(database: str, ring: Keyring) -> list[str]:
+    """What the items hold, opened by these keys only."""
+    with psycopg2.connect(database) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT tenant_id, sealed_secrets FROM subscription_items WHERE sealed_secrets IS NOT NULL")
+        rows: list[Any] = cursor.fetchall()
+    return sorted(ring.open(text, tenant, SubscriptionItem.SEALED_SECRETS) for tenant, text in rows)
+
+
+async def test_the_secrets_of_a_thousand_servers_are_sealed_anew_across_an_interruption(
+    database: str, connection: Connection
+) -> None:
+    expected = sorted(f"keys of {number}" for number in range(1_000))
+    await put_items(database, Keyring(OLD), 1_000)
+    await put_mail(connection, Keyring(OLD))
+    ring = Keyring(NEW, [OLD])
+    pages = reseal(connection, ring)
+    assert [(await anext(pages)).resealed for _ in range(2)] == [1, 501]  # the mail, and a page of items
+    await pages.aclose()  # type: ignore[attr-defined]
+    with pytest.raises(NotOpened):
+        opened_items(database, Keyring(NEW))
+    assert opened_items(database, ring) == expected
+    assert await last(reseal(connection, ring)) == Resealed(resealed=500, current=501)
+    assert opened_items(database, Keyring(NEW)) == expected
+    assert codes(database, Keyring(NEW)) == ["ABC123"]
 
 
 async def test_what_no_key_opens_is_left_and_counted(database: str, connection: Connection) -> None:
