@@ -144,7 +144,12 @@ class Draft:
         for effect in decision.effects:
             payload = msgspec.json.encode(effect).decode()
             row = OutboxRow(
-                id=effect.id, kind=type(effect).__name__, payload=payload, due_at=self._wall, created_at=self._wall
+                id=effect.id,
+                kind=type(effect).__name__,
+                lane=effect.lane,
+                payload=payload,
+                due_at=self._wall,
+                created_at=self._wall,
             )
             self._outbox.append(row)
         match envelope.settles:

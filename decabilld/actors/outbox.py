@@ -1,12 +1,14 @@
 """Runs a tenant's effects: at least once, some at a time, again with growing pauses, from the database after a restart.
 
 Owns when an effect runs. What it does is its runner's; what its outcome means is decided by the actor like anything.
-Documents and notices go last: a billing run leaves thousands, and neither the run nor somebody's checkout may wait for
-them; who asks for a document gets it at once anyway.
+Each effect has its lane, and each lane its limit: a billing run leaves thousands of documents and notices, a cloud may
+take half a minute for each answer, and nobody's checkout may wait for either. Documents wait for the end of long work,
+too; who asks for one gets it at once anyway.
 """
 
 import asyncio
 import random
+from collections import Counter
 from datetime import datetime, timedelta
 
 import msgspec
@@ -21,13 +23,11 @@ from decabilld.clock import Clock
 from decabilld.domain.refusals import Refusal
 from decabilld.ids import new_id
 from decabilld.messages.commands import ConfirmEffectDone, GiveUpEffect
-from decabilld.messages.decision import Command
-from decabilld.messages.effects import AnyEffect, MailDocument, RenderDocument, SendNotice, decode_effect
+from decabilld.messages.decision import Command, Lane
+from decabilld.messages.effects import AnyEffect, decode_effect
 from decabilld.tasks import spawn
 
-AT_A_TIME, LAST_AT_A_TIME = 16, 4
-LAST = tuple(kind.__name__ for kind in (RenderDocument, MailDocument, SendNotice))
-"""As the index `outbox_due_before_documents` names them."""
+AT_A_TIME: dict[Lane, int] = {"prompt": 16, "servers": 16, "documents": 4}
 HELD_BACK_SECONDS = 0.5
 EFFECT_SECONDS = 120.0
 IDLE_SECONDS = 30.0
@@ -35,12 +35,12 @@ _log = structlog.get_logger("outbox")
 
 
 class Outbox:
-    """One tenant's effects, up to `AT_A_TIME` under way; those of `LAST` only while the actor is at no long work."""
+    """One tenant's effects, up to `AT_A_TIME` of each lane; documents only while the actor is at no long work."""
 
     def __init__(self, actor: TenantActor, store: TenantStore, runners: Runners, clock: Clock) -> None:
         self._actor, self._store, self._runners, self._clock = actor, store, runners, clock
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._last: set[str] = set()
+        self._taken: Counter[str] = Counter()
         self._wanted = asyncio.Event()
         self._stopping = False
 
@@ -72,35 +72,33 @@ class Outbox:
 
     async def _start_due(self) -> float:
         """Start what is due and there is room for; seconds until there may be more."""
-        room = AT_A_TIME - len(self._under_way)
-        if room <= 0 or self._actor.reason_down is not None:
-            return IDLE_SECONDS
-        now = self._clock()
-        rows = await self._store.due_effects(now, room, list(self._under_way), without=LAST)
-        self._start(rows)
-        if len(rows) == room:
+        if self._actor.reason_down is not None:
             return IDLE_SECONDS
         held_back = self._actor.at_long_work
-        room_for_last = 0 if held_back else min(room - len(rows), LAST_AT_A_TIME - len(self._last))
-        if room_for_last > 0:
-            last = await self._store.due_effects(now, room_for_last, list(self._under_way))
-            self._start(last)
-            room_for_last -= len(last)
         longest = HELD_BACK_SECONDS if held_back else IDLE_SECONDS
-        following = await self._store.next_effect_at(list(self._under_way), without=() if room_for_last > 0 else LAST)
+        now = self._clock()
+        if room := self._room(held_back=held_back):
+            for row in await self._store.due_effects(now, room, list(self._under_way)):
+                self._start(row)
+        if not (still_open := list(self._room(held_back=held_back))):
+            return longest
+        following = await self._store.next_effect_at(still_open, list(self._under_way))
         return longest if following is None else min(max((following - now).total_seconds(), 0.05), longest)
 
-    def _start(self, rows: list[OutboxRow]) -> None:
-        for row in rows:
-            task = spawn(self._run(row), name=f"effect {row.kind} {row.id}")
-            self._under_way[row.id] = task
-            if row.kind in LAST:
-                self._last.add(row.id)
-            task.add_done_callback(lambda _, effect_id=row.id: self._finished(effect_id))  # type: ignore[misc]
+    def _room(self, *, held_back: bool) -> dict[str, int]:
+        """How many more may be started, for each lane where any may."""
+        room = {lane: most - self._taken[lane] for lane, most in AT_A_TIME.items()}
+        return {lane: more for lane, more in room.items() if more > 0 and not (held_back and lane == "documents")}
 
-    def _finished(self, effect_id: str) -> None:
-        self._under_way.pop(effect_id, None)
-        self._last.discard(effect_id)
+    def _start(self, row: OutboxRow) -> None:
+        task = spawn(self._run(row), name=f"effect {row.kind} {row.id}")
+        self._under_way[row.id] = task
+        self._taken[row.lane] += 1
+        task.add_done_callback(lambda _: self._finished(row))
+
+    def _finished(self, row: OutboxRow) -> None:
+        del self._under_way[row.id]
+        self._taken[row.lane] -= 1
         self._wanted.set()
 
     async def _run(self, row: OutboxRow) -> None:

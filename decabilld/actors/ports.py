@@ -59,6 +59,7 @@ class OutboxRow(Struct, frozen=True, kw_only=True):
 
     id: Id
     kind: str
+    lane: str
     payload: str
     due_at: datetime
     attempts: int = 0
@@ -127,14 +128,12 @@ class TenantStore(Protocol):
         """All of it or nothing. Raises Fenced, CommitRefused, CommitInDoubt."""
         ...
 
-    async def due_effects(
-        self, now: datetime, limit: int, under_way: Iterable[Id], *, without: tuple[str, ...] = ()
-    ) -> list[OutboxRow]:
-        """Effects to run, the longest due first, without those under way or given up, or of the kinds `without`."""
+    async def due_effects(self, now: datetime, room: Mapping[str, int], under_way: Iterable[Id]) -> list[OutboxRow]:
+        """The longest due effects of each lane, as many as it has `room`; none that is under way or given up."""
         ...
 
-    async def next_effect_at(self, under_way: Iterable[Id], *, without: tuple[str, ...] = ()) -> datetime | None:
-        """When the next effect is due that is neither under way nor of a kind `without`; None when there is none."""
+    async def next_effect_at(self, lanes: Iterable[str], under_way: Iterable[Id]) -> datetime | None:
+        """When the next effect of these lanes is due that isn't under way; None when there is none."""
         ...
 
     async def close(self) -> None: ...

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
 
@@ -13,6 +13,8 @@ from decabilld.domain.entities import Entity, Id
 from decabilld.domain.policy import BillingPolicy
 
 Need = tuple[type[Entity], Id]
+Lane = Literal["prompt", "servers", "documents"]
+"""Effects of one lane wait for one another only. Somebody waits for the prompt ones; the others may be slow."""
 
 
 class Command(Struct, frozen=True, kw_only=True):
@@ -33,6 +35,7 @@ class Effect(Struct, frozen=True, kw_only=True, tag=True):
     attempts_max: ClassVar[int] = 20
     pause_seconds_max: ClassVar[float] = 3_600.0
     """The longest pause between two attempts; the first is two seconds, each further one twice as long."""
+    lane: ClassVar[Lane] = "prompt"
     id: Id
 
 

@@ -6,13 +6,14 @@ from typing import ClassVar, Literal
 import msgspec
 
 from decabilld.domain.entities import Id, Interval
-from decabilld.messages.decision import Effect
+from decabilld.messages.decision import Effect, Lane
 from decabilld.messages.server_effects import AwaitAddress, CreateServer, PublishName, RemoveServer, SwitchServer
 
 
 class RenderDocument(Effect, frozen=True, kw_only=True):
     """Make the PDF of an invoice or of its credit note and keep it."""
 
+    lane: ClassVar[Lane] = "documents"
     invoice_id: Id
     document: Literal["invoice", "credit_note"]
 
@@ -110,6 +111,7 @@ class Notice(Effect, frozen=True, kw_only=True):
     """
 
     attempts_max: ClassVar[int] = 110
+    lane: ClassVar[Lane] = "documents"
     to: str
     name: str = ""
     """The customer's."""

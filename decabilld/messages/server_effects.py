@@ -7,7 +7,7 @@ run, so that no secret lies in the outbox.
 from typing import ClassVar, Literal
 
 from decabilld.domain.entities import Id
-from decabilld.messages.decision import Effect
+from decabilld.messages.decision import Effect, Lane
 
 Power = Literal["start", "stop", "restart"]
 
@@ -15,6 +15,7 @@ Power = Literal["start", "stop", "restart"]
 class ServerEffect(Effect, frozen=True, kw_only=True):
     """`subscription_id` and `user_id` are the item's."""
 
+    lane: ClassVar[Lane] = "servers"
     item_id: Id
     subscription_id: Id
     user_id: Id

@@ -239,8 +239,8 @@ def journal(head: Head, count: int, **fields: Any) -> list[JournalRow]:
 
 
 def effect(**fields: Any) -> OutboxRow:
-    return OutboxRow(**{"id": new_id(), "kind": "RenderDocument", "payload": '{"a": "%s"}', "due_at": NOW,
-                        "created_at": NOW, **fields})  # fmt: skip
+    return OutboxRow(**{"id": new_id(), "kind": "RenderDocument", "lane": "documents", "payload": '{"a": "%s"}',
+                        "due_at": NOW, "created_at": NOW, **fields})  # fmt: skip
 
 
 def answer(**fields: Any) -> StoredAnswer:

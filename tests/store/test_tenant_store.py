@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
-from decabilld.actors.ports import CommitInDoubt, CommitRefused, Fenced, Head, Unavailable
+from decabilld.actors.ports import CommitInDoubt, CommitRefused, Fenced, Head, OutboxRow, Unavailable
 from decabilld.domain import entities as e
 from decabilld.domain.journal import genesis
 from decabilld.store import loaders
@@ -16,6 +16,8 @@ from decabilld.store.pool import Connection, Pool
 from decabilld.store.tenant_store import PostgresTenantStore
 from decabilld.store.writer import WRITE_ORDER, statements
 from tests.store import samples as s
+
+TEN = {"documents": 10}
 
 
 def by_key(entities: list[e.Entity]) -> dict[tuple[str, e.Id], e.Entity]:
@@ -62,7 +64,7 @@ async def test_tenants_do_not_see_each_other(store: PostgresTenantStore, databas
     await store.commit(s.batch(head, entities, rows=s.journal(head, 1), effects=[s.effect()]))
     assert await other.load([(type(entity), entity.id) for entity in entities]) == []
     assert await other.load_live() == ([], [])
-    assert await other.due_effects(s.NOW, 10, []) == []
+    assert await other.due_effects(s.NOW, TEN, []) == []
     await other.commit(s.batch(other_head, entities, rows=s.journal(other_head, 1)))
     await other.close()
 
@@ -232,7 +234,7 @@ async def test_what_must_never_be_is_refused_whole(
             await store.commit(s.batch(head, [witness, *entities], rows=s.journal(head, 1), effects=[s.effect()]))
         assert refused.value.constraint == constraint
     assert await store.load([(e.User, witness.id)]) == []
-    assert await store.due_effects(s.NOW, 10, []) == []
+    assert await store.due_effects(s.NOW, TEN, []) == []
     await store.commit(s.batch(head, [witness]))
 
 
@@ -302,18 +304,33 @@ async def test_effects_wait_until_they_are_due_done_or_given_up(store: PostgresT
     second, first, future = s.effect(), s.effect(due_at=s.NOW - timedelta(seconds=1)), s.effect(due_at=later)
     batch = s.batch(head, effects=[second, first, future])
     await store.commit(batch)
-    assert await store.due_effects(s.NOW, 10, []) == [first, second]
-    assert await store.due_effects(s.NOW, 1, []) == [first]
-    assert await store.due_effects(s.NOW, 10, [first.id]) == [second]
-    assert await store.next_effect_at([]) == first.due_at
-    assert await store.next_effect_at([first.id, second.id]) == later
+    assert await store.due_effects(s.NOW, TEN, []) == [first, second]
+    assert await store.due_effects(s.NOW, {"documents": 1}, []) == [first]
+    assert await store.due_effects(s.NOW, TEN, [first.id]) == [second]
+    assert await store.next_effect_at(TEN, []) == first.due_at
+    assert await store.next_effect_at(TEN, [first.id, second.id]) == later
 
     postponed = replace(first, attempts=1, last_error="no", due_at=later)
     given_up = replace(future, failed_at=s.NOW, attempts=20)
     await store.commit(s.batch(batch.head, effects=[postponed, given_up], done=[second.id]))
-    assert await store.due_effects(s.NOW, 10, []) == []
-    assert await store.due_effects(later, 10, []) == [postponed]
-    assert await store.next_effect_at([first.id]) is None
+    assert await store.due_effects(s.NOW, TEN, []) == []
+    assert await store.due_effects(later, TEN, []) == [postponed]
+    assert await store.next_effect_at(TEN, [first.id]) is None
+
+
+async def test_each_lane_has_its_own_room(store: PostgresTenantStore) -> None:
+    def at(seconds: int, lane: str) -> OutboxRow:
+        return s.effect(lane=lane, due_at=s.NOW + timedelta(seconds=seconds))
+
+    documents = [at(number, "documents") for number in range(5)]
+    prompt, servers = [at(8, "prompt"), at(9, "prompt")], [at(7, "servers")]
+    await store.commit(s.batch(await store.claim(), effects=[*documents, *prompt, *servers]))
+    later = s.NOW + timedelta(minutes=1)
+    found = await store.due_effects(later, {"documents": 2, "prompt": 1}, [documents[0].id])
+    assert sorted(found, key=lambda row: row.due_at) == [*documents[1:3], prompt[0]]
+    assert await store.due_effects(later, {}, []) == []
+    assert await store.next_effect_at(["prompt", "servers"], [servers[0].id]) == prompt[0].due_at
+    assert await store.next_effect_at([], []) is None
 
 
 async def test_answers_are_kept_until_they_expire(store: PostgresTenantStore, connection: Connection) -> None:

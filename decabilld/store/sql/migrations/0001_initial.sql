@@ -487,6 +487,7 @@ CREATE TABLE outbox (
     tenant_id text NOT NULL,
     id uuid NOT NULL,
     kind text NOT NULL,
+    lane text NOT NULL,
     payload text NOT NULL,
     due_at timestamptz NOT NULL,
     attempts bigint NOT NULL,
@@ -495,10 +496,8 @@ CREATE TABLE outbox (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
-CREATE INDEX outbox_due ON outbox (tenant_id, due_at, id) WHERE failed_at IS NULL;
--- Documents and notices go last, and a billing run leaves thousands: all else is found without passing over them.
-CREATE INDEX outbox_due_before_documents ON outbox (tenant_id, due_at, id)
-    WHERE failed_at IS NULL AND kind NOT IN ('RenderDocument', 'MailDocument', 'SendNotice');
+-- A billing run leaves thousands of documents: what is due in other lanes is found without passing over them.
+CREATE INDEX outbox_due ON outbox (tenant_id, lane, due_at, id) WHERE failed_at IS NULL;
 
 -- what a repeated Idempotency-Key is answered
 
