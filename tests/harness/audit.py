@@ -1,6 +1,7 @@
 """What must be true of a tenant after every story, whatever happened in it: the audit that ends each of them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Any, TypeVar
@@ -52,13 +53,23 @@ class Audit:
             assert (found := documents.faults(invoice, zone)) == [], found
 
     async def preview_finds_what_is_open(self, tenant: str, tenants: Tenants) -> None:
-        """Billing everybody now would invoice open positions, none twice, and nothing besides."""
+        """Billing everybody now would invoice open positions, each once, and nothing besides.
+
+        Left would be those of whoever can't be invoiced, and what is too little for an invoice.
+        """
         state, now = tenants.published(tenant), tenants.now(tenant)
         policy = tenants.actor(tenant).policy
         foreseen = await preview(state, now=now, at=now, only_user_id=None, policy=policy)
         billed = [line.position_id for invoice in foreseen.invoices for line in invoice.lines]
-        assert len(billed) == len(set(billed))
-        assert set(billed) <= set(state.all(Position))
+        closing = set(billed)
+        assert len(billed) == len(closing)
+        assert closing <= set(state.all(Position))
+        refused = {error.user_id for error in foreseen.errors}
+        left = Counter[tuple[str, str]]()
+        for position in state.all(Position).values():
+            if position.id not in closing and position.user_id not in refused:
+                left[position.user_id, position.currency] += position.net_minor
+        assert all(0 < net_minor < policy.min_checkout_minor for net_minor in left.values()), left
 
     async def faults(self, tenant: str) -> list[str]:
         """Of the books and of the journal's chain."""
