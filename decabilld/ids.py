@@ -18,6 +18,11 @@ def new_id() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def made_at(id_: str) -> float:
+    """When an id of ours was made, in seconds since 1970."""
+    return int(id_[:8] + id_[9:13], 16) / 1000
+
+
 def _random_bits() -> int:
     """64 bits of the system's; read many at a time, since each look costs as much as the rest of an id."""
     global _pool, _taken

@@ -1,9 +1,12 @@
 """What a server's steps do outside: one function an effect, from the effect to the command that says what came of it.
 
 Each may run again after a crash, so each looks for what it did before: a server is found by its label before one is
-made, and of two with the same label only the older stays.
+made, and of two with the same label only the older stays. Not finding it proves nothing while a request of an earlier
+try may still be under way, with a process that was killed: nothing is made anew, and nothing taken for gone, before
+that doubt is over.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +27,7 @@ from decabilld.domain.entities import Id, SubscriptionItem
 from decabilld.domain.provisioning import effective_config
 from decabilld.gateways.cloudinit import StackImages, user_data
 from decabilld.gateways.providers import NoSuchProvider, Providers
+from decabilld.ids import made_at
 from decabilld.messages.commands import (
     ConfirmNamePublished,
     ConfirmServerAddress,
@@ -45,11 +49,17 @@ from decabilld.messages.server_effects import (
 from decabilld.sealing import NotOpened
 
 _log = structlog.get_logger("servers")
+DOUBT_SECONDS = 30.0
+"""How long after its sender is gone a request may still be taken, or what it made be missing in a provider's lists."""
 FindItem = Callable[[str, Id], Awaitable[SubscriptionItem | None]]
 
 
 class NoAddressYet(Exception):
     """The server is there, its address is not."""
+
+
+class InDoubt(Exception):
+    """A request of an earlier try may be taken yet: it is too early to say that there is nothing."""
 
 
 class Sealed(Struct, frozen=True, kw_only=True):
@@ -79,6 +89,9 @@ class ServerEffects:
     ) -> None:
         self._find_item, self._providers, self._names, self._sealed = find_item, providers, names, sealed
         self._images, self._domain = images, domain
+        self._started = time.time()
+        self._doubtful: dict[Id, float] = {}
+        """Effects whose last try has ended with nobody knowing how, and until when that matters."""
 
     @property
     def runners(self) -> Runners:
@@ -93,13 +106,14 @@ class ServerEffects:
     async def create_server(self, tenant_id: str, effect: Effect) -> Command:
         assert isinstance(effect, CreateServer)
         item = await self._item(tenant_id, effect)
-        if item.unwanted_since is not None:
-            return _refused(effect, "the subscription has ended", no_capacity=False)
         try:
             provider = self._provider(item)
             server = await _only(provider, await provider.servers_of(item.id))
             if server is None:
-                server = await provider.create_server(self._order(provider, item, tenant_id))
+                self._check_no_doubt(effect)
+                if item.unwanted_since is not None:
+                    return _refused(effect, "the subscription has ended", no_capacity=False)
+                server = await self._created(effect, provider, self._order(provider, item, tenant_id))
         except CapacityGone as gone:
             return _refused(effect, str(gone), no_capacity=True)
         except (ProviderRefused, NotOpened) as refused:
@@ -117,14 +131,20 @@ class ServerEffects:
         provider = self._provider(item)
         server = await _only(provider, await provider.servers_of(item.id))
         if server is None:
+            if time.time() < made_at(effect.id) + DOUBT_SECONDS:
+                raise NoAddressYet(f"{item.hostname} is not listed yet")
             return _refused(effect, "the server is gone again", no_capacity=True)
         if server.public_ip is None:
             raise NoAddressYet(f"{item.hostname} has no address yet")
-        return ConfirmServerAddress(item_id=item.id, subscription_id=item.subscription_id, public_ip=server.public_ip)
+        return ConfirmServerAddress(
+            item_id=item.id, subscription_id=item.subscription_id, server_id=server.id, public_ip=server.public_ip
+        )
 
     async def publish_name(self, tenant_id: str, effect: Effect) -> Command:
         assert isinstance(effect, PublishName)
         item = await self._item(tenant_id, effect)
+        if item.unwanted_since is not None:
+            self._check_no_doubt(effect)  # what a killed process asked for must not come after its removal
         failure = None
         if self._names is None:
             failure = "DNS is not configured any more"
@@ -163,6 +183,25 @@ class ServerEffects:
         return ConfirmSwitched(
             item_id=item.id, subscription_id=item.subscription_id, power=effect.power, failure=failure
         )
+
+    async def _created(self, effect: CreateServer, provider: Provider, order: ServerOrder) -> Server:
+        """As the provider's own; a try of which nobody knows how it ended is remembered as doubtful."""
+        try:
+            return await provider.create_server(order)
+        except (CapacityGone, ProviderRefused):
+            raise
+        except BaseException:
+            now = time.time()
+            self._doubtful = {key: until for key, until in self._doubtful.items() if until > now}
+            self._doubtful[effect.id] = now + DOUBT_SECONDS
+            raise
+
+    def _check_no_doubt(self, effect: ServerEffect) -> None:
+        """Raises InDoubt while an earlier try, or one of the process before us, may have something under way."""
+        by_others = self._started + DOUBT_SECONDS if made_at(effect.id) < self._started else 0.0
+        left = max(self._doubtful.get(effect.id, 0.0), by_others) - time.time()
+        if left > 0:
+            raise InDoubt(f"what was asked for before may come yet, for {left:.0f} s more")
 
     def _order(self, provider: Provider, item: SubscriptionItem, tenant_id: str) -> ServerOrder:
         secrets = self._sealed.secrets(item, tenant_id)

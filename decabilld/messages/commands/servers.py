@@ -38,6 +38,9 @@ class ConfirmServerCreated(ItemOutcome, frozen=True, kw_only=True):
 
 
 class ConfirmServerAddress(ItemOutcome, frozen=True, kw_only=True):
+    """`server_id`: of two that overlapping tries have made, the one that stays."""
+
+    server_id: str
     public_ip: str
 
 

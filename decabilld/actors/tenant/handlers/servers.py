@@ -39,7 +39,7 @@ def confirm_server_created(state: TenantState, command: ConfirmServerCreated, co
 
 def confirm_server_address(state: TenantState, command: ConfirmServerAddress, context: Context) -> Decision:
     item, subscription = _concerned(state, command)
-    reached = replace(item, step=None, public_ip=command.public_ip)
+    reached = replace(item, step=None, server_id=command.server_id, public_ip=command.public_ip)
     entry = item_entry(
         "server.addressed", f"Server {reached.hostname} has an address", reached, address=command.public_ip
     )
