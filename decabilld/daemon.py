@@ -202,7 +202,7 @@ class Daemon:
                 tenants_allow_default=settings.tenants_allow_default,
             ),
             authenticator=authenticator,
-            snapshot=Dashboard(tenants, look_ups(self._providers)).snapshot,
+            snapshot=Dashboard(tenants, look_ups(self._providers), self._policy.dns_domain).snapshot,
             clock=self._clock,
         )
         self.websocket_port = await self._serve(socket_app, settings.websocket_port)

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from decabilld.actors.provider import OverBudget, ProviderAway
+from decabilld.tasks import spawn
 
 ASK_SECONDS = 45.0
 """A provider ends its calls within 40 s; this is for one that doesn't."""
@@ -36,7 +37,7 @@ class Kept(Generic[T]):
     ) -> None:
         self._name, self._ask, self._now = name, ask, now
         self._fresh_seconds, self._stale_seconds = fresh_seconds, stale_seconds
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
         self._forgotten = 0
         self._answer: tuple[T] | None = None
         self._asked_at = self._fresh_until = float("-inf")
@@ -45,20 +46,23 @@ class Kept(Generic[T]):
 
     async def get(self) -> T:
         """Raises ProviderAway, for 5 s without asking again."""
-        if self._asking.locked() and (stale := self._younger_than(self._stale_seconds)):
-            return stale[0]  # somebody else asks already; no need to wait for it
-        async with self._asking:
-            if self._answer is not None and self._now() < self._fresh_until:
-                return self._answer[0]
-            if self._failed is None or self._now() >= self._failed_until:
-                await self._ask_now()
-            if self._failed is None:
-                assert self._answer is not None
-                return self._answer[0]
-            kept = max(self._stale_seconds, OVER_BUDGET_STALE_SECONDS if isinstance(self._failed, OverBudget) else 0.0)
-            if stale := self._younger_than(kept):
-                return stale[0]
-            raise type(self._failed)(str(self._failed))
+        if self._asking is not None:
+            if stale := self._younger_than(self._stale_seconds):
+                return stale[0]  # somebody else asks already; no need to wait for it
+            await asyncio.shield(self._asking)
+        if self._answer is not None and self._now() < self._fresh_until:
+            return self._answer[0]
+        if self._failed is None or self._now() >= self._failed_until:
+            # Whoever gives up waiting doesn't take the answer away from the others, nor makes them ask anew.
+            self._asking = self._asking or spawn(self._ask_now(), name=self._name)
+            await asyncio.shield(self._asking)
+        if self._failed is None:
+            assert self._answer is not None
+            return self._answer[0]
+        kept = max(self._stale_seconds, OVER_BUDGET_STALE_SECONDS if isinstance(self._failed, OverBudget) else 0.0)
+        if stale := self._younger_than(kept):
+            return stale[0]
+        raise type(self._failed)(str(self._failed))
 
     def forget(self) -> None:
         """From now on the answer isn't fresh any more, nor one that is under way."""
@@ -78,6 +82,8 @@ class Kept(Generic[T]):
             self._answer, self._asked_at, self._failed = (answer,), asked_at, None
             if forgotten == self._forgotten:
                 self._fresh_until = self._now() + self._fresh_seconds
+        finally:
+            self._asking = None
 
     def _fail(self, away: ProviderAway) -> None:
         self._failed, self._failed_until = away, self._now() + FAILURE_KEPT_SECONDS

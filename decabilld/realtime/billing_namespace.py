@@ -161,6 +161,7 @@ class BillingNamespace:
         if self._unread(socket) > UNREAD_MAX:
             await self._end(socket, "Too much is unread")
             return False
+        generated_at = self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         try:
             await self._authenticator.authenticate(socket.authorization, caller.tenant_id)
             items = await asyncio.wait_for(self._snapshot(caller.tenant_id, caller.user_id), SNAPSHOT_SECONDS)
@@ -172,7 +173,6 @@ class BillingNamespace:
             _log.exception("snapshot_failed", tenant=caller.tenant_id)
             await self._error(socket, NOT_LOADED)
         else:
-            generated_at = self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
             await self._emit(socket, UPDATE, {"generatedAt": generated_at, "items": items})
         return socket.sid in self._sockets
 

@@ -13,7 +13,7 @@ import structlog
 from decabilld.actors.registry import Tenants
 from decabilld.actors.tenant.indexes import ITEMS_OF_SUBSCRIPTION, SUBSCRIPTIONS_OF_USER
 from decabilld.actors.tenant.state import TenantState
-from decabilld.domain.entities import Id, ServiceType, SubscriptionItem
+from decabilld.domain.entities import Id, SubscriptionItem
 from decabilld.realtime.ports import LookUp, NothingSeen, ServerStatus
 
 LOOK_UP_SECONDS = 5.0
@@ -21,10 +21,10 @@ _log = structlog.get_logger("realtime")
 
 
 class Dashboard:
-    """`look_ups` are by provider, as service types name it."""
+    """`look_ups` are by provider, as items name it. `domain`: what hostnames lie under; None without DNS."""
 
-    def __init__(self, tenants: Tenants, look_ups: Mapping[str, LookUp]) -> None:
-        self._tenants, self._look_ups = tenants, look_ups
+    def __init__(self, tenants: Tenants, look_ups: Mapping[str, LookUp], domain: str | None = None) -> None:
+        self._tenants, self._look_ups, self._domain = tenants, look_ups, domain
 
     async def snapshot(self, tenant_id: str, user_id: Id) -> list[dict[str, Any]]:
         """The user's servers. A provider that fails leaves out its own; raises NothingSeen if all do, Unavailable."""
@@ -34,7 +34,7 @@ class Dashboard:
             raise NothingSeen
         item_of = {item.id: item for asked in items.values() for item in asked}
         return [
-            _shown(item_of[server.item_id], server)
+            self._shown(item_of[server.item_id], server)
             for answer in answers
             for server in answer or ()
             if server.item_id in item_of
@@ -43,10 +43,26 @@ class Dashboard:
     def _by_provider(self, state: TenantState, user_id: Id) -> dict[str, list[SubscriptionItem]]:
         found: dict[str, list[SubscriptionItem]] = {}
         for item in provisioned_items(state, user_id):
-            service_type = state.get(ServiceType, item.service_type_id)
-            if service_type is not None and service_type.provider in self._look_ups:
-                found.setdefault(service_type.provider, []).append(item)
+            if item.provider in self._look_ups:
+                found.setdefault(item.provider, []).append(item)
         return found
+
+    def _shown(self, item: SubscriptionItem, server: ServerStatus) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "subscriptionId": item.subscription_id,
+            "itemId": item.id,
+            "service": item.service,
+            "name": server.name,
+            "publicIp": server.public_ip,
+            "status": server.status,
+            "hostname": item.hostname,
+        }
+        perhaps = {
+            "privateIp": server.private_ip,
+            "metadata": server.metadata,
+            "hostnameFqdn": None if self._domain is None else f"{item.hostname}.{self._domain}",
+        }
+        return shown | {key: value for key, value in perhaps.items() if value is not None}
 
     async def _ask(
         self, provider: str, tenant_id: str, items: Sequence[SubscriptionItem]
@@ -70,16 +86,3 @@ def provisioned_items(state: TenantState, user_id: Id) -> list[SubscriptionItem]
         if item.provisioning_status == "active" and item.service is not None
     ]
     return sorted(items, key=lambda item: (item.created_at, item.id))
-
-
-def _shown(item: SubscriptionItem, server: ServerStatus) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "subscriptionId": item.subscription_id,
-        "itemId": item.id,
-        "service": item.service,
-        "name": server.name,
-        "publicIp": server.public_ip,
-        "status": server.status,
-    }
-    perhaps = {"privateIp": server.private_ip, "metadata": server.metadata, "hostname": item.hostname}
-    return shown | {key: value for key, value in perhaps.items() if value is not None}

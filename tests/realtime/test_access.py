@@ -34,7 +34,7 @@ OWN = s.subscription(VICTIM, OFFERED, status="active", **NOTHING_DUE)
 OTHERS = s.subscription(BYSTANDER, OFFERED, status="active", **NOTHING_DUE)
 FOREIGN = s.subscription(STRANGER, FOREIGN_PLAN, status="active", **NOTHING_DUE)
 ITEM, OTHERS_ITEM, FOREIGN_ITEM = (
-    s.item(of, service_type_id=kind.id, service="controller", hostname=None)
+    s.item(of, service_type_id=kind.id, provider="cloud", service="controller")
     for of, kind in ((OWN, CLOUD), (OTHERS, CLOUD), (FOREIGN, FOREIGN_CLOUD))
 )
 ENTITIES: dict[str, list[Any]] = {

@@ -22,7 +22,7 @@ from tests.jobs.living import MovedClock, tenants_over
 from tests.store import samples as s
 
 USER, OTHER = s.user(), s.user()
-CLOUD, HILL = s.service_type(provider="cloud"), s.service_type(provider="hill")
+CLOUD = s.service_type(provider="cloud")
 PLAN = s.plan(CLOUD)
 LATER = s.NOW + timedelta(days=36_500)
 NOTHING_DUE: dict[str, Any] = {"cancel_effective_at": LATER, "period_end": LATER}
@@ -30,18 +30,18 @@ RUNNING = s.subscription(USER, PLAN, status="active", **NOTHING_DUE)
 LEAVING = s.subscription(USER, PLAN, status="pending_cancel", **NOTHING_DUE)
 WAITING = s.subscription(USER, PLAN, status="pending_backorder", **NOTHING_DUE)
 OTHERS = s.subscription(OTHER, PLAN, status="active", **NOTHING_DUE)
-FIRST = s.item(RUNNING, service_type_id=CLOUD.id, service="controller", hostname=None)
-SECOND = s.item(LEAVING, service_type_id=HILL.id, created_at=s.NOW + timedelta(hours=1))
+FIRST = s.item(RUNNING, provider="cloud", service="controller", hostname="calm-heron")
+SECOND = s.item(LEAVING, provider="hill", hostname="wild-otter", created_at=s.NOW + timedelta(hours=1))
 UNSEEN = [
-    s.item(RUNNING, service_type_id=CLOUD.id, provisioning_status="pending"),
-    s.item(RUNNING, service_type_id=CLOUD.id, provisioning_status="failed"),
-    s.item(RUNNING, service_type_id=CLOUD.id, released_at=s.NOW),
-    s.item(RUNNING, service_type_id=CLOUD.id, service=None),
-    s.item(RUNNING),
-    s.item(WAITING, service_type_id=CLOUD.id),
-    s.item(OTHERS, service_type_id=CLOUD.id),
+    s.item(RUNNING, provider="cloud", provisioning_status="pending"),
+    s.item(RUNNING, provider="cloud", provisioning_status="failed"),
+    s.item(RUNNING, provider="cloud", released_at=s.NOW),
+    s.item(RUNNING, provider="cloud", service=None),
+    s.item(RUNNING, provider="never-installed"),
+    s.item(WAITING, provider="cloud"),
+    s.item(OTHERS, provider="cloud"),
 ]
-ENTITIES = [USER, OTHER, CLOUD, HILL, PLAN, RUNNING, LEAVING, WAITING, OTHERS, FIRST, SECOND, *UNSEEN]
+ENTITIES = [USER, OTHER, CLOUD, PLAN, RUNNING, LEAVING, WAITING, OTHERS, FIRST, SECOND, *UNSEEN]
 
 
 class Server(Struct):
@@ -85,8 +85,8 @@ async def test_the_items_in_use_of_running_subscriptions_of_ones_own(tenants: Te
     shown = await Dashboard(tenants, {"cloud": all_run, "hill": all_run}).snapshot("acme", USER.id)
     seen = {"name": "srv", "publicIp": "203.0.113.7", "status": "running"}
     assert shown == [
-        {"subscriptionId": RUNNING.id, "itemId": FIRST.id, "service": "controller", **seen},
-        {"subscriptionId": LEAVING.id, "itemId": SECOND.id, "service": "manager", "hostname": "a", **seen},
+        {"subscriptionId": RUNNING.id, "itemId": FIRST.id, "service": "controller", "hostname": "calm-heron", **seen},
+        {"subscriptionId": LEAVING.id, "itemId": SECOND.id, "service": "manager", "hostname": "wild-otter", **seen},
     ]
     assert DashboardStatusItem(many=True).validate(shown) == {}
 
@@ -95,8 +95,9 @@ async def test_what_a_provider_says_more(tenants: Tenants) -> None:
     async def talkative(*_: object) -> list[Server]:
         return [Server(FIRST.id, private_ip="10.0.0.2", metadata={"cores": 2}), Server(s.new_id())]
 
-    (shown,) = await Dashboard(tenants, {"cloud": talkative}).snapshot("acme", USER.id)
+    (shown,) = await Dashboard(tenants, {"cloud": talkative}, "shop.example").snapshot("acme", USER.id)
     assert (shown["privateIp"], shown["metadata"]) == ("10.0.0.2", {"cores": 2})
+    assert shown["hostnameFqdn"] == "calm-heron.shop.example"
     assert DashboardStatusItem().validate(shown) == {}
 
 
