@@ -68,7 +68,7 @@ async def test_a_refund_may_be_told_before_the_payment(shop: Shop) -> None:
 
 async def test_money_back_of_what_is_not_ours(shop: Shop) -> None:
     session_id = await paid(shop)
-    (charge,) = [shop.stripe._charge(session_id)]
+    (charge,) = [shop.stripe.charge_of(session_id)]
     elsewhere = {**charge, "payment_intent": "pi_elsewhere", "metadata": {}}
     await shop.delivers(shop.stripe.event("charge.refunded", elsewhere))
     unknown = {**elsewhere, "metadata": {"tenantId": "default", "invoiceId": shop.subscription}}
@@ -86,7 +86,7 @@ async def test_each_tenant_hears_of_its_own_disputes(
     shop = await opened_shop(daemon, clock, stripe)
     acme = await daemon.admin("acme")
     session_id = await paid(shop)
-    mixed_up = {**stripe._charge(session_id), "metadata": {"tenantId": "acme"}}
+    mixed_up = {**stripe.charge_of(session_id), "metadata": {"tenantId": "acme"}}
     await shop.delivers(stripe.dispute(session_id))
     await shop.delivers(stripe.event("charge.refunded", mixed_up))  # never told to whom it names but wasn't paid to
     assert [event.outcome for event in await shop.kept(WebhookEvent)] == ["applied", "disputed"]

@@ -95,7 +95,7 @@ class Account:
 
     def refund(self, session_id: str, amount: int, *, copies: int = 1) -> list[Delivery]:
         """Some of what was paid goes back, on top of what went back before."""
-        charge = self._charge(session_id)
+        charge = self.charge_of(session_id)
         before = charge["amount_refunded"]
         charge["amount_refunded"] = before + amount
         charge["refunded"] = charge["amount_refunded"] == charge["amount"]
@@ -104,13 +104,13 @@ class Account:
 
     def dispute(self, session_id: str, *, reason: str = "fraudulent", copies: int = 1) -> list[Delivery]:
         """The cardholder's bank takes it back for now."""
-        charge = self._charge(session_id)
+        charge = self.charge_of(session_id)
         charge["disputed"] = True
         charge["dispute"] = wire.dispute(f"du_{secrets.token_hex(12)}", charge, reason, int(self._clock()))
         return self.event("charge.dispute.created", charge["dispute"], copies=copies)
 
     def close_dispute(self, session_id: str, *, won: bool, copies: int = 1) -> list[Delivery]:
-        dispute = self._charge(session_id)["dispute"]
+        dispute = self.charge_of(session_id)["dispute"]
         dispute["status"] = "won" if won else "lost"
         return self.event("charge.dispute.closed", dispute, copies=copies)
 
@@ -146,7 +146,7 @@ class Account:
             raise ValueError(f"{session_id} is {session['status']}")
         return session
 
-    def _charge(self, session_id: str) -> dict[str, Any]:
+    def charge_of(self, session_id: str) -> dict[str, Any]:
         """That of a session's payment intent, whose metadata it has from its first hour on."""
         intent = self.intents[self.sessions[session_id]["payment_intent"]]
         known = [charge for charge in self.charges.values() if charge["payment_intent"] == intent["id"]]

@@ -1,0 +1,44 @@
+"""kill -9 while Stripe is at work: afterwards there is one customer, one checkout, and one payment."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from tests.control.command import decabilld
+from tests.harness.daemons import daemon_process
+from tests.stories.shop import paying_at
+from tests.stripe.fake_stripe import FakeStripe, Fault
+
+pytestmark = pytest.mark.heavy
+LINES = {"lineItems": [{"description": "Work", "quantity": 1, "unitPriceNet": 10}]}
+
+
+@pytest.mark.parametrize("at_work_on", ["customer", "session"])
+async def test_a_kill_while_a_checkout_is_opened_makes_no_twin(at_work_on: str) -> None:
+    async with FakeStripe() as stripe:
+        environment = {name.upper(): value for name, value in paying_at(stripe).items()}
+        async with daemon_process(**environment) as process:
+            admin = await process.admin()
+            await admin.fills_in_profile()
+            draft = await admin.post("/admin/billing/invoices/manual", {"userId": admin.id, **LINES})
+            await admin.post(f"/admin/billing/invoices/{draft['id']}/issue")
+            faults = stripe.customer_faults if at_work_on == "customer" else stripe.faults
+            faults.append(Fault(delay_seconds=1))
+            paying = asyncio.create_task(admin.pays(draft["id"]))
+            path = "/v1/customers" if at_work_on == "customer" else "/v1/checkout/sessions"
+            async with asyncio.timeout(20):
+                while all(request.path != path for request in stripe.requests):  # noqa: ASYNC110 - the fake has no event
+                    await asyncio.sleep(0.01)
+            await process.kill()
+            with pytest.raises((aiohttp.ClientError, OSError)):
+                await paying
+            await process.start()
+            admin = await process.log_in("admin@default.example")
+            url = await admin.pays(draft["id"])
+            ((session_id, session),) = stripe.sessions.items()
+            assert (session["url"], list(stripe.customers)) == (url, [session["customer"]])
+            stripe.complete(session_id)
+            done = await decabilld("reconcile-payments", "--older-than", "0", data_dir=process.data_dir)
+            assert "1 booked" in done.out
+            assert (await admin.invoice(draft["id"]))["status"] == "paid"
