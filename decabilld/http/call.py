@@ -13,7 +13,6 @@ from decabilld.actors.draft import Replayed
 from decabilld.actors.ports import IdempotencyKey
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import Id
-from decabilld.domain.refusals import Invalid
 from decabilld.http.dependencies import Dependencies
 from decabilld.http.middlewares import CORRELATION_ID
 from decabilld.http.operation import Operation
@@ -47,6 +46,7 @@ class Call:
         "body",
         "correlation_id",
         "deps",
+        "idempotency_key",
         "ids",
         "operation",
         "query",
@@ -72,6 +72,7 @@ class Call:
         self.query: dict[str, Any] = {}
         self.body: dict[str, Any] = {}
         self.raw_body = b""
+        self.idempotency_key: str | None = None
 
     @property
     def principal(self) -> Principal:
@@ -136,12 +137,9 @@ class Call:
         return self._principal.who if self._principal else "anonymous"
 
     def _idempotency(self, render: Callable[[object], tuple[int, bytes]]) -> IdempotencyKey | None:
-        key = self.request.headers.get("Idempotency-Key")
-        # Keys are kept per caller; nobody in particular has none.
-        if key is None or self._principal is None or self.operation.method != "POST":
+        key = self.idempotency_key
+        if key is None:
             return None
-        if not 0 < len(key) <= LONGEST_IDEMPOTENCY_KEY or not key.isprintable():
-            raise Invalid(f"Idempotency-Key must have 1 to {LONGEST_IDEMPOTENCY_KEY} printable characters")
         digest = hashlib.sha256(f"{self.request.method} {self.request.rel_url}\n".encode() + self.raw_body).hexdigest()
         return IdempotencyKey(who=self._who, key=key, request_digest=digest, render=render)
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from marshmallow import Schema, ValidationError
 
 from decabilld.domain.refusals import Forbidden, Invalid
-from decabilld.http.call import Call
+from decabilld.http.call import LONGEST_IDEMPOTENCY_KEY, Call
 from decabilld.http.dependencies import Dependencies, HttpSettings
 from decabilld.http.errors import Malformed, NotJson
 from decabilld.http.operation import Auth, Operation
@@ -42,6 +42,8 @@ def endpoint(
             principal = await deps.authenticator.authenticate(request.headers.get("Authorization"), tenant_id)
             _check_rights(principal, auth)
         call = Call(request, operation, deps, tenant_id, principal)
+        if principal is not None and operation.method == "POST":
+            call.idempotency_key = _idempotency_key(request)
         if path_ids:
             call.ids = _ids(request, path_ids)
         if query is not None:
@@ -69,6 +71,14 @@ def _check_rights(principal: Principal, auth: Auth) -> None:
         raise Forbidden("Only administrators may do this")
     if auth is Auth.CUSTOMER and principal.user_id is None:
         raise Forbidden("User not authenticated")
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    """What the caller names this request, so that it is done once. Keys are kept per caller; nobody has none."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and (not 0 < len(key) <= LONGEST_IDEMPOTENCY_KEY or not key.isprintable()):
+        raise Invalid(f"Idempotency-Key must have 1 to {LONGEST_IDEMPOTENCY_KEY} printable characters")
+    return key
 
 
 def _ids(request: web.Request, names: list[str]) -> dict[str, str]:

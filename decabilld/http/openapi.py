@@ -103,8 +103,8 @@ def as_yaml(document: dict[str, Any]) -> bytes:
 _PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Tenant": ("The tenant; case matters. `default` if missing or blank.", {"type": "string"}),
     "X-Correlation-Id": (
-        "Names the request in logs and journal; made up if missing.",
-        {"type": "string", "maxLength": LONGEST_CORRELATION_ID},
+        f"Names the request in logs and journal; made up if missing or over {LONGEST_CORRELATION_ID} characters.",
+        {"type": "string"},
     ),
     "Idempotency-Key": (
         "Of your own making. The same one gets the first answer again within 24 hours; with another request, 422.",

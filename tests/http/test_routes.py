@@ -97,7 +97,7 @@ async def test_service_plans_and_their_prices(shop: Shop) -> None:
     refused = (
         {"basePrice": 10}, {"basePrice": "-1"}, {"basePrice": "1.00001"}, {"basePrice": "1e3"}, {"basePrice": "1\n"},
         {"basePrice": "9999999999"}, {"marginFixed": "-12"}, {"billingIntervalValue": 0},
-        {"billingIntervalValue": "1"}, {"billingIntervalValue": True}, {"billingIntervalValue": 1.0},
+        {"billingIntervalValue": "1"}, {"billingIntervalValue": True}, {"billingIntervalValue": 1.5},
         {"billingIntervalType": "week"}, {"billingDayOfMonth": 32}, {"isActive": "true"}, {"isActive": 1},
         {"autoRecalculatePriceDaily": True}, {"migrateExistingSubscriptions": True}, {"serviceTypeId": NOBODYS},
         {"orderingHighlights": [{"icon": "x" * 129, "text": "y"}]}, {"orderingHighlights": {}}, {"taxCategory": "x"},

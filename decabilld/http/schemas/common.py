@@ -11,13 +11,13 @@ LARGEST_SUBSCRIPTION_PAGE = 1000
 
 
 class ErrorDetailSchema(Answer):
-    field = Text()
-    message = Text()
+    field = Text(None)
+    message = Text(None)
 
 
 class ErrorResponseSchema(Answer):
     status_code = Count(400, 599)
-    message = Text()
+    message = Text(None)
     error = Text()
     code = Text(metadata={"sometimes": True, "description": "Machine-readable, where there is more than the status."})
     details = fields.List(fields.Nested(ErrorDetailSchema), metadata={"sometimes": True})

@@ -53,11 +53,12 @@ class Id(fields.Field[str]):
 
 
 class Text(fields.String):
-    """A string of at most `longest` characters. A blank one is None where null may be, and refused elsewhere."""
+    """A string of at most `longest` characters, None for any number. A blank one is None where null may be, and
+    refused elsewhere."""
 
     wire = ("string", None)
 
-    def __init__(self, longest: int = NAME_LENGTH, *, shortest: int | None = None, **more: Any) -> None:
+    def __init__(self, longest: int | None = NAME_LENGTH, *, shortest: int | None = None, **more: Any) -> None:
         super().__init__(validate=validate.Length(min=shortest, max=longest), **more)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> Any:
@@ -179,6 +180,9 @@ class Count(fields.Field[int]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> int:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
+        # To JSON 10.0 is the same number as 10. The limit comes first: 1e999999999 would not fit into memory.
+        if isinstance(value, Decimal) and abs(value) < 10**18 and value == value.to_integral_value():
+            return int(value)
         raise ValidationError("Not a valid integer.")
 
 

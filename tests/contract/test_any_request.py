@@ -1,0 +1,149 @@
+"""Any request that the OpenAPI document allows, and any that it doesn't, by schemathesis against a running daemon:
+never a 5xx, always a documented status, every answer as its schema says, and nothing wrong is taken.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from decabilld.http.app import all_operations
+from decabilld.http.openapi import openapi_document
+from decabilld.http.operation import Auth, Operation
+from tests.contract.shop import Shop, open_shop
+from tests.harness.people import PASSWORD
+
+EXAMPLES, EXAMPLES_IN_ALL = 25, 100
+"""Of valid and of invalid requests each, for every operation."""
+CALL_SECONDS = 30
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+OPERATIONS = {operation.id: operation for operation in all_operations()}
+# They end the session that asks: each call gets one of its own.
+END_SESSIONS = {"logout", "changePassword"}
+KINDS = {
+    "/users": "userId",
+    "/service-types": "serviceTypeId",
+    "/service-plans": "planId",
+    "/admin/billing/customer-profiles": "profileId",
+}
+OWN = {"invoiceRefId": "ownInvoiceRefId"}
+_SCHEMA = schemathesis.openapi.from_dict(openapi_document(OPERATIONS.values()))
+_SCHEMA.config.generation.update(with_security_parameters=False, modes=list(GenerationMode))
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+@pytest.fixture(scope="module")
+def shop(module_database: str) -> Iterator[Shop]:
+    with open_shop(module_database) as shop:
+        yield shop
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(EXAMPLES_IN_ALL, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_any_request_is_answered_as_documented(name: str, mode: GenerationMode, examples: int, shop: Shop) -> None:
+    operation = OPERATIONS[name]
+    wrong = mode is GenerationMode.NEGATIVE
+    described = _SCHEMA[operation.path][operation.method]
+    if wrong and operation.body is None and operation.query is None and not operation.path_ids:
+        pytest.skip("there is nothing that could be wrong")
+    session = requests.Session()
+    # As Hypothesis' own warnings have it: what is slow here is the daemon, not the test.
+    unhurried = settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+    @unhurried
+    @given(case=described.as_strategy(generation_mode=mode), pick=st.integers(0, 1 << 16))
+    def holds(case: Case, pick: int) -> None:
+        _make_real(case, operation, shop, pick, wrong=wrong)
+        headers = {"Authorization": f"Bearer {_token(name, session, shop)}"}
+        response = case.call(base_url=shop.url, session=session, headers=headers, timeout=CALL_SECONDS)
+        checks = [*CHECKS, negative_data_rejection] if wrong else CHECKS
+        case.validate_response(response, checks=checks)
+        statuses[response.status_code] += 1
+
+    statuses: Counter[int] = Counter()
+    holds()
+    # A session that has ended would hide everything else.
+    assert name == "login" or not statuses[401], statuses
+
+
+def _token(name: str, session: requests.Session, shop: Shop) -> str:
+    if name not in END_SESSIONS:
+        return shop.token
+    # The call before may have changed the password: the document's example knows the one that tests use.
+    credentials = {"email": shop.leaver.email, "password": PASSWORD}
+    reset = {"headers": {"Authorization": f"Bearer {shop.token}"}, "timeout": CALL_SECONDS}
+    session.post(f"{shop.url}/users/{shop.leaver.id}", json={"password": PASSWORD}, **reset).raise_for_status()
+    answer = session.post(f"{shop.url}/auth/login", json=credentials, timeout=CALL_SECONDS)
+    answer.raise_for_status()
+    return str(answer.json()["access_token"])
+
+
+def _make_real(case: Case, operation: Operation, shop: Shop, pick: int, *, wrong: bool) -> None:
+    """Mostly about things that there are: made-up ids would only ever find nothing."""
+    for name, value in case.path_parameters.items():
+        known = shop.known.get(_kind_of(name, operation))
+        if known and pick % 8 and _is_id(value):
+            case.path_parameters[name] = known[pick % len(known)]
+    if wrong:
+        return
+    case.headers.pop("X-Tenant", None)
+    if isinstance(case.body, dict):
+        case.body = _storable(case.body)
+        for name in case.body.keys() & shop.known.keys():
+            if case.body[name] is not None and pick % 8:
+                case.body[name] = shop.known[name][pick % len(shop.known[name])]
+
+
+def _kind_of(name: str, operation: Operation) -> str:
+    """What the path's parameter is an id of."""
+    if name == "id":
+        return KINDS.get(operation.path.partition("/{")[0], name)
+    return OWN.get(name, name) if operation.auth is Auth.CUSTOMER else name
+
+
+def _is_id(value: object) -> bool:
+    try:
+        UUID(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+def _storable(value: Any) -> Any:
+    """Without control characters, which no text may have, as the document says once for all."""
+    if isinstance(value, dict):
+        return {_storable(key): _storable(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_storable(below) for below in value]
+    return _CONTROL.sub("x", value) if isinstance(value, str) else value
