@@ -92,7 +92,7 @@ def restore(env_file: Path | None, file: Path, *, verify: bool, without_key: boo
             with left_empty(documents):
                 await with_dsn(dsn, lambda it: put_all(it, archive, DocumentFiles(documents), told, verify=verify))
 
-    _read(settings, file, work, without_key=without_key, as_json=as_json)
+    _read(settings, file, work, verified=verify, without_key=without_key, as_json=as_json)
 
 
 @click.command("import-tenant")
@@ -118,7 +118,7 @@ def import_tenant(env_file: Path | None, file: Path, *, without_key: bool, as_js
         with left_empty(documents.directory_of(archive.manifest.tenant or "")):
             await with_database(settings, lambda it: put_tenant(it, archive, documents, told))
 
-    _read(settings, file, work, without_key=without_key, as_json=as_json)
+    _read(settings, file, work, verified=True, without_key=without_key, as_json=as_json)
 
 
 def _written(settings: Settings, file: Path, tenant_id: str | None, *, as_json: bool) -> None:
@@ -138,6 +138,7 @@ def _read(
     file: Path,
     work: Callable[[Archive, Told], Awaitable[None]],
     *,
+    verified: bool,
     without_key: bool,
     as_json: bool,
 ) -> None:
@@ -151,7 +152,8 @@ def _read(
         return archive
 
     archive = _done(run, as_json=as_json)
-    _say(archive.manifest, archive.sha256, file, "restored from", as_json=as_json)
+    verb = "restored and verified from" if verified else "restored from"
+    _say(archive.manifest, archive.sha256, file, verb, as_json=as_json)
 
 
 def _check_keys(settings: Settings, manifest: Manifest, *, without_key: bool) -> None:

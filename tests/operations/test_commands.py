@@ -51,7 +51,7 @@ async def test_a_backup_under_load_is_restored_elsewhere(room: Path) -> None:
 async def restored_as_it_was(file: Path, home: Path, height: int | None) -> None:
     done = await decabilld("restore", str(file), "--verify", data_dir=home)
     assert done.code == 0, done
-    assert "restored from" in done.out
+    assert "restored and verified from" in done.out
     for command in ("verify-journal", "verify-books"):
         verdict = await decabilld(command, data_dir=home)
         assert verdict.code == 0, verdict
