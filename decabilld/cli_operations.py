@@ -147,7 +147,8 @@ def _read(
         with _progress("Checking", size, shown=not as_json) as told:
             archive = Archive.opened(file, told)
         _check_keys(settings, archive.manifest, without_key=without_key)
-        with _progress("Restoring", archive.manifest.rows, shown=not as_json) as told:
+        steps = archive.manifest.rows * (2 if verified else 1)
+        with _progress("Restoring", steps, shown=not as_json) as told:
             await work(archive, told)
         return archive
 
@@ -221,5 +222,5 @@ def _progress(label: str, length: int, *, shown: bool) -> Iterator[Told]:
     if not (shown and sys.stderr.isatty()):
         yield lambda _: None
         return
-    with click.progressbar(length=length, label=f"{label:9}", file=sys.stderr) as bar:
+    with click.progressbar(length=length, label=f"{label:9}", show_eta=False, file=sys.stderr) as bar:
         yield bar.update

@@ -61,7 +61,8 @@ async def restore(
 ) -> None:
     """Fill an empty database from a backup of all tenants, and bring it to this version's schema.
 
-    `told` hears of each row. Raises NotEmpty, Unfit, Damaged, Unsound (only if `verify`), MigrationRefused, OSError.
+    `told` hears of each row, and again of each that is verified. Raises NotEmpty, Unfit, Damaged, Unsound (only if
+    `verify`), MigrationRefused, OSError.
     """
     manifest = archive.manifest
     if manifest.tenant is not None:
@@ -72,7 +73,7 @@ async def restore(
     await refill.check_empty(connection)
     await migrations.advance(connection, through=max(has))
     await _put_rows(connection, archive, told)
-    await _check_rows(connection, manifest, digests=verify)
+    await _check_rows(connection, manifest, told, digests=verify)
     await migrations.advance(connection)
     await refill.settle(connection)
     if verify:
@@ -84,7 +85,7 @@ async def restore(
 async def import_tenant(connection: Connection, archive: Archive, documents: DocumentFiles, told: Told) -> None:
     """Add one tenant to a database that doesn't know it; others' daemons may go on beside. Always verified.
 
-    `told` hears of each row. Raises NotEmpty, Unfit, Damaged, Unsound, OSError.
+    `told` hears of each row twice. Raises NotEmpty, Unfit, Damaged, Unsound, OSError.
     """
     manifest = archive.manifest
     if manifest.tenant is None:
@@ -95,7 +96,7 @@ async def import_tenant(connection: Connection, archive: Archive, documents: Doc
         raise Unfit("it is of another schema than this database: bring both to the same version (`decabilld migrate`)")
     await refill.check_unknown(connection, manifest.tenant)
     await _put_rows(connection, archive, told)
-    await _check_rows(connection, manifest, digests=True)
+    await _check_rows(connection, manifest, told, digests=True)
     await _check_books(connection, manifest)
     await _put_documents(connection, archive, documents)
     await connection.execute("COMMIT")
@@ -114,7 +115,7 @@ async def _put_rows(connection: Connection, archive: Archive, told: Told) -> Non
         told(len(lines))
 
 
-async def _check_rows(connection: Connection, manifest: Manifest, *, digests: bool) -> None:
+async def _check_rows(connection: Connection, manifest: Manifest, told: Told, *, digests: bool) -> None:
     """What lies in the tables now is what the manifest tells: the number of rows and, row by row, their digest."""
     tables = {table.name: table for table in await snapshot.tables(connection)}
     faults = []
@@ -123,17 +124,18 @@ async def _check_rows(connection: Connection, manifest: Manifest, *, digests: bo
         rows = await snapshot.count(connection, table, manifest.tenant)
         if rows != made.rows:
             faults.append(f"{made.name}: {rows} rows, not {made.rows}")
-        elif digests and await _digest(connection, table, manifest.tenants) != made.sha256:
+        elif digests and await _digest(connection, table, manifest.tenants, told) != made.sha256:
             faults.append(f"{made.name}: its rows are not those that were written")
     if faults:
         raise Unsound(faults)
 
 
-async def _digest(connection: Connection, table: snapshot.Table, tenants: list[str]) -> str:
+async def _digest(connection: Connection, table: snapshot.Table, tenants: list[str], told: Told) -> str:
     digest = hashlib.sha256()
     for tenant_id in tenants:
         async for lines in snapshot.pages(connection, table, tenant_id):
             digest.update("".join(f"{line}\n" for line in lines).encode())
+            told(len(lines))
     return digest.hexdigest()
 
 

@@ -9,7 +9,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from decabilld.store.errors import MigrationRefused
-from decabilld.store.migrations import migrate, pending
+from decabilld.store.migrations import advance, applied, migrate, newest, pending
 from decabilld.store.pool import Connection, connect
 
 FIRST = "CREATE TABLE customers (name text); INSERT INTO customers VALUES ('100 %');"
@@ -53,6 +53,21 @@ async def test_pending_files_are_applied_in_order_and_once(connection: Connectio
     assert await migrate(connection, directory) == []
     assert await connection.execute("SELECT count(*) FROM customers") == [(2,)]
     assert await connection.execute("SELECT array_agg(number ORDER BY number) FROM schema_migrations") == [([1, 2, 3],)]
+
+
+async def test_an_old_schema_is_made_first_and_then_brought_on(connection: Connection, directory: Path) -> None:
+    """As a restore does, which fills in the rows in between."""
+    await connection.execute("BEGIN")
+    assert await advance(connection, directory, through=1) == ["0001_customers.sql"]
+    await connection.execute("INSERT INTO customers VALUES ('of old')")
+    assert list(await applied(connection)) == [1]
+    assert await advance(connection, directory) == ["0002_cities.sql"]
+    await connection.execute("COMMIT")
+    assert await connection.execute("SELECT name, city FROM customers ORDER BY 1") == [
+        ("100 %", None),
+        ("of old", None),
+    ]
+    assert newest(directory) == "0002_cities.sql"
 
 
 async def test_failing_file_undoes_those_before_it(connection: Connection, directory: Path) -> None:
