@@ -16,6 +16,7 @@ from decabilld.cli_keys import rotate_key
 from decabilld.cli_operations import backup, export_tenant, import_tenant, restore
 from decabilld.cli_options import EXIT_FAULT, env_file_option, json_option, with_settings
 from decabilld.cli_payments import reconcile_payments
+from decabilld.cli_servers import reconcile_servers
 from decabilld.settings import variables
 
 
@@ -224,6 +225,7 @@ main.add_command(create_admin)
 main.add_command(import_users)
 main.add_command(rotate_key)
 main.add_command(reconcile_payments)
+main.add_command(reconcile_servers)
 for command in (backup, restore, export_tenant, import_tenant, doctor, version):
     main.add_command(command)
 

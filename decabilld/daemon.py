@@ -19,6 +19,8 @@ from decabilld.access_setup import authenticator_of, http_settings
 from decabilld.account_setup import accounts_of
 from decabilld.actors.ports import Unavailable
 from decabilld.actors.registry import Tenants
+from decabilld.actors.server_comparison import ServerComparison
+from decabilld.actors.stack_updates import StackUpdates
 from decabilld.billing_setup import policy_of
 from decabilld.clock import Clock, system_clock
 from decabilld.control.payments import Payments
@@ -36,6 +38,7 @@ from decabilld.http.auth import Tokens
 from decabilld.http.dependencies import Dependencies
 from decabilld.http.passwords import Passwords
 from decabilld.ids import new_id
+from decabilld.jobs.rounds import Round, Rounds
 from decabilld.jobs.timetable import BillingTimetable, Intervals
 from decabilld.mail_setup import code_mail, notice_mail
 from decabilld.messages.commands import PaymentNotice
@@ -45,7 +48,7 @@ from decabilld.realtime.dashboard import Dashboard
 from decabilld.realtime.ports import RealtimeSettings
 from decabilld.realtime.server import create_socket_app
 from decabilld.sealing import Keyring
-from decabilld.server_setup import Servers, look_ups, names_of, server_effects, with_providers
+from decabilld.server_setup import Servers, look_ups, names_of, server_effects, stack_update, with_providers
 from decabilld.settings import Settings, SettingsError
 from decabilld.store.embedded import EmbeddedPostgres
 from decabilld.store.errors import DatabaseError, HomeInUse, PostgresFailed
@@ -59,6 +62,8 @@ if TYPE_CHECKING:
     from decabilld.gateways.stripe.checkout import StripeCheckout
 
 STOP_SECONDS = 5.0
+LOOKS_AN_INTERVAL = 24
+"""How often it is looked whose nightly update is due, for each time that one is."""
 LATE = timedelta(minutes=15)
 """Due work that waits longer makes the daemon unready."""
 SPARE_CONNECTIONS = 12
@@ -110,13 +115,17 @@ class Daemon:
         parts.push_async_callback(self._providers.close)
         self._policy = with_providers(policy_of(settings), self._providers)
         tenants = self._tenants(pool, readers, documents)
-        await self._edges(readers, documents, tenants)
+        servers = self._comparison(tenants, readers)
+        await self._edges(readers, documents, tenants, servers)
         tenants.start()
         parts.push_async_callback(tenants.stop, STOP_SECONDS)
         timetable = self._timetable(tenants)
         await self._loaded(tenants)
         timetable.start()
         parts.push_async_callback(timetable.stop)
+        rounds = self._rounds(tenants, servers)
+        rounds.start()
+        parts.push_async_callback(rounds.stop)
         # What is loaded stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -172,6 +181,23 @@ class Daemon:
             self._parts.push_async_callback(names.close)
         return server_effects(self.settings, readers.item, self._providers, names, self._keyring)
 
+    def _comparison(self, tenants: Tenants, readers: Readers) -> ServerComparison:
+        return ServerComparison(
+            tenants,
+            self._providers.all,
+            readers.labelled_items,
+            delete_always=self.settings.reconcile_delete_orphans,
+        )
+
+    def _rounds(self, tenants: Tenants, servers: ServerComparison) -> Rounds:
+        compared_seconds = self.settings.server_reconcile_interval_ms / 1000
+        interval = timedelta(milliseconds=self.settings.subscription_update_scheduler_interval_ms)
+        updates = StackUpdates(tenants, stack_update(self._keyring), clock=self._clock, interval=interval)
+        return Rounds(
+            Round(name="compare_servers", seconds=compared_seconds, do=servers.compare),
+            Round(name="update_stacks", seconds=interval.total_seconds() / LOOKS_AN_INTERVAL, do=updates.look),
+        )
+
     def _stripe(self) -> "StripeCheckout | None":
         settings = self.settings
         if settings.stripe_secret_key is None:
@@ -183,14 +209,16 @@ class Daemon:
         self._parts.push_async_callback(stripe.close)
         return stripe
 
-    async def _edges(self, readers: Readers, documents: DocumentStorage, tenants: Tenants) -> None:
+    async def _edges(
+        self, readers: Readers, documents: DocumentStorage, tenants: Tenants, servers: ServerComparison
+    ) -> None:
         settings = self.settings
         passwords = Passwords()
         self._parts.callback(passwords.close)
         accounts = accounts_of(tenants, settings.tenants, passwords)
         configured = settings.stripe_secret_key is not None
         payments = Payments(tenants, settings.tenants, clock=self._clock, configured=configured)
-        await self._parts.enter_async_context(control_site(accounts, payments, settings.data_path))
+        await self._parts.enter_async_context(control_site(accounts, payments, servers, settings.data_path))
         tokens = Tokens(keys.jwt_secret(settings), self._clock)
         authenticator = authenticator_of(settings, tokens, tenants, self._clock)
         socket_app = create_socket_app(
@@ -219,6 +247,7 @@ class Daemon:
                 servers=Servers(self._providers, self._keyring),
                 clock=self._clock,
                 not_ready=lambda: self._not_ready(tenants),
+                ready_details=lambda: _ready_details(servers),
                 seal_code=partial(self._keyring.seal, field=SendMail.SEALED_CODE) if settings.smtp_host else None,
                 read_payment_event=self._payment_events(),
                 asyncapi=partial(asyncapi_document, settings.websocket_namespace),
@@ -283,6 +312,12 @@ class Documents:
             return await self._storage.document(invoice, kind, tenant)
         except (RenderingFailed, OSError) as error:
             raise Unavailable(f"the document can't be made now: {error}") from error
+
+
+def _ready_details(servers: ServerComparison) -> list[str]:
+    """For everybody who asks, so neither names nor whose."""
+    count = servers.orphans
+    return [f"{count} of our servers run and nobody pays for them; see the journal"] if count else []
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

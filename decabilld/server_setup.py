@@ -1,6 +1,6 @@
 """Providers, names and sealing put together: what the HTTP edge and the effects need of servers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,12 +14,14 @@ from decabilld.gateways.cloudflare import CloudflareNames
 from decabilld.gateways.cloudinit import StackImages
 from decabilld.gateways.providers import Providers
 from decabilld.gateways.servers import FindItem, Sealed, ServerEffects
-from decabilld.gateways.ssh import new_key_pair
+from decabilld.gateways.ssh import ServerAway, ServerRefused, new_key_pair, update_stack
 from decabilld.messages.commands import NewSecrets
 from decabilld.messages.secrets import ItemSecrets
 from decabilld.realtime.ports import LookUp
-from decabilld.sealing import Keyring
+from decabilld.sealing import Keyring, NotOpened
 from decabilld.settings import Settings
+
+SSH_PORT = 22
 
 
 class SeenServer(Struct, frozen=True, kw_only=True):
@@ -98,6 +100,22 @@ def with_providers(policy: BillingPolicy, providers: Providers) -> BillingPolicy
     """The seller's rules, with who can deploy servers."""
     ready = frozenset(provider.id for provider in providers.all() if provider.configured)
     return replace(policy, providers=frozenset(providers.ids), providers_ready=ready)
+
+
+def stack_update(keyring: Keyring, port: int = SSH_PORT) -> Callable[[str, SubscriptionItem], Awaitable[str | None]]:
+    """Updates an item's server over SSH, with a key that is opened for just that; why it failed, or None."""
+    sealed = Sealed(open=keyring.open)
+
+    async def update(tenant_id: str, item: SubscriptionItem) -> str | None:
+        assert item.public_ip is not None, "only what runs is updated"
+        try:
+            key = sealed.secrets(item, tenant_id).ssh_private_key
+            await update_stack(item.public_ip, port, key, item.host_public_key, item.service or "")
+        except (ServerAway, ServerRefused, NotOpened) as failed:
+            return str(failed)
+        return None
+
+    return update
 
 
 def look_ups(providers: Providers) -> dict[str, LookUp]:

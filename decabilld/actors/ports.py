@@ -68,6 +68,13 @@ class OutboxRow(Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class Labelled(Struct, frozen=True, kw_only=True):
+    """An item that a server's label names: whose it is, and whether anything outside is still to be paid for."""
+
+    tenant_id: str
+    live: bool
+
+
 class IdempotencyKey(Struct, frozen=True, kw_only=True):
     """A client's key for one request. `render` turns the reply into the status and body that are kept with it."""
 

@@ -1,4 +1,4 @@
-"""A running daemon's `Accounts` and `Payments`, asked over its control socket."""
+"""A running daemon's `Accounts`, `Payments` and comparison of servers, asked over its control socket."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,12 +10,15 @@ import msgspec
 from msgspec import Struct
 
 from decabilld.actors.ports import Unavailable
+from decabilld.actors.server_comparison import Compared
 from decabilld.control.accounts import Imported
 from decabilld.control.payments import Reconciled
 from decabilld.control.server import (
     CREATE_ADMIN,
     IMPORT_USERS,
     RECONCILE_PAYMENTS,
+    RECONCILE_SERVERS,
+    Compare,
     CreateAdmin,
     Failed,
     ImportLines,
@@ -60,6 +63,11 @@ class RemotePayments(_Remote):
         return await self._ask(RECONCILE_PAYMENTS, Reconcile(tenant_id, older_than_minutes), Reconciled)
 
 
+class RemoteServers(_Remote):
+    async def compare(self, *, delete: bool) -> list[Compared]:
+        return await self._ask(RECONCILE_SERVERS, Compare(delete), list[Compared])
+
+
 @asynccontextmanager
 async def remote_accounts(path: Path) -> AsyncIterator[RemoteAccounts]:
     """Those of the daemon that listens at `path`."""
@@ -72,6 +80,13 @@ async def remote_payments(path: Path) -> AsyncIterator[RemotePayments]:
     """Those of the daemon that listens at `path`."""
     async with _connected(path, RECONCILING_SECONDS) as http:
         yield RemotePayments(http)
+
+
+@asynccontextmanager
+async def remote_servers(path: Path) -> AsyncIterator[RemoteServers]:
+    """Those of the daemon that listens at `path`."""
+    async with _connected(path, RECONCILING_SECONDS) as http:
+        yield RemoteServers(http)
 
 
 def _connected(path: Path, seconds: float) -> aiohttp.ClientSession:

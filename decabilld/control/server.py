@@ -1,6 +1,7 @@
 """What a running daemon does for commands beside it, over HTTP on the control socket. One route a command.
 
-Owns no rule and no word: `accounts.py` and `payments.py` do what is asked, `client.py` is the other end.
+Owns no rule and no word: `accounts.py`, `payments.py` and the comparison of servers do what is asked,
+`client.py` is the other end.
 """
 
 from collections.abc import AsyncIterator
@@ -14,12 +15,14 @@ from msgspec import Struct
 
 from decabilld.actors.draft import Bug
 from decabilld.actors.ports import Busy, Unavailable
+from decabilld.actors.server_comparison import ServerComparison
 from decabilld.control.accounts import Accounts
-from decabilld.control.payments import Payments
+from decabilld.control.payments import WHO, Payments
 from decabilld.control.socket_file import closed, control_path, opened
 from decabilld.domain.refusals import Refusal
 
 CREATE_ADMIN, IMPORT_USERS, RECONCILE_PAYMENTS = "/create-admin", "/import-users", "/reconcile-payments"
+RECONCILE_SERVERS = "/reconcile-servers"
 BODY_BYTES_MAX = 64 * 1024 * 1024
 STOP_SECONDS = 5.0
 
@@ -41,6 +44,10 @@ class Reconcile(Struct, frozen=True):
     older_than_minutes: int
 
 
+class Compare(Struct, frozen=True):
+    delete: bool
+
+
 class Failed(Struct, frozen=True):
     """Any answer but 200; `refused`: it is no use to ask again."""
 
@@ -48,7 +55,7 @@ class Failed(Struct, frozen=True):
     refused: bool = False
 
 
-def create_control_app(accounts: Accounts, payments: Payments) -> web.Application:
+def create_control_app(accounts: Accounts, payments: Payments, servers: ServerComparison) -> web.Application:
     async def create_admin(request: web.Request) -> web.Response:
         asked = msgspec.json.decode(await request.read(), type=CreateAdmin)
         return _answer(await accounts.create_admin(asked.tenant, asked.email, asked.password))
@@ -61,20 +68,30 @@ def create_control_app(accounts: Accounts, payments: Payments) -> web.Applicatio
         asked = msgspec.json.decode(await request.read(), type=Reconcile)
         return _answer(await payments.reconcile(asked.tenant, asked.older_than_minutes))
 
+    async def reconcile_servers(request: web.Request) -> web.Response:
+        asked = msgspec.json.decode(await request.read(), type=Compare)
+        return _answer(await servers.compare(who=WHO, delete=asked.delete))
+
     app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_failures])
     app.router.add_post(CREATE_ADMIN, create_admin)
     app.router.add_post(IMPORT_USERS, import_users)
     app.router.add_post(RECONCILE_PAYMENTS, reconcile_payments)
+    app.router.add_post(RECONCILE_SERVERS, reconcile_servers)
     return app
 
 
 @asynccontextmanager
-async def control_site(accounts: Accounts, payments: Payments, data_dir: Path) -> AsyncIterator[Path]:
+async def control_site(
+    accounts: Accounts, payments: Payments, servers: ServerComparison, data_dir: Path
+) -> AsyncIterator[Path]:
     """The control socket of this data directory, open within the block. Raises ControlSocketTaken."""
     path = control_path(data_dir)
     listening = opened(path)
     runner = web.AppRunner(
-        create_control_app(accounts, payments), access_log=None, handle_signals=False, shutdown_timeout=STOP_SECONDS
+        create_control_app(accounts, payments, servers),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=STOP_SECONDS,
     )
     try:
         await runner.setup()

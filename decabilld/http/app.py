@@ -69,7 +69,10 @@ def _add_probes(app: web.Application, deps: Dependencies) -> None:
 
     async def ready(_: web.Request) -> web.Response:
         reason = deps.not_ready()
-        return _json({"status": "ok"}) if reason is None else error_response(503, f"Not ready: {reason}")
+        if reason is not None:
+            return error_response(503, f"Not ready: {reason}")
+        details = deps.ready_details()
+        return _json({"status": "ok", "details": details} if details else {"status": "ok"})
 
     app.router.add_get(f"{PREFIX}/health", health)
     app.router.add_get(f"{PREFIX}/ready", ready)

@@ -87,7 +87,8 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
 
 
 class Dependencies(Struct, frozen=True, kw_only=True):
-    """`clock` is real time. `not_ready` says why the daemon can't serve, or None.
+    """`clock` is real time. `not_ready` says why the daemon can't serve, or None; `ready_details` what else should be
+    looked at, though it serves.
 
     `read_payment_event` proves and reads a webhook's raw body and signature header: the tenant it names, if any, and
     what to ask of it; it raises Invalid. None while no payment processor is configured.
@@ -104,6 +105,7 @@ class Dependencies(Struct, frozen=True, kw_only=True):
     servers: Servers
     clock: Clock
     not_ready: Callable[[], str | None]
+    ready_details: Callable[[], list[str]] = list
     seal_code: Callable[[str, str], str] | None = None
     """Seals (code, tenant id) for the mail; None while no mail server is configured."""
     read_payment_event: Callable[[bytes, str], tuple[str | None, PaymentNotice]] | None = None

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from decabilld.actors.ports import Labelled
 from decabilld.domain.entities import (
     Backorder,
     BillingRun,
@@ -38,9 +39,9 @@ _ITEMS = (
     "subscription_items WHERE tenant_id = %(tenant)s AND subscription_id = %(subscription)s ORDER BY created_at, id"
 )
 _ITEMS_BY_ID = "subscription_items WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s::uuid[]) ORDER BY id"
-_LIVE_ITEMS = """
-SELECT coalesce(json_agg(id), '[]')::text FROM subscription_items
-WHERE id = ANY(%(ids)s::uuid[]) AND released_at IS NULL"""
+_LABELLED = """
+SELECT coalesce(json_object_agg(id, json_build_object('tenant_id', tenant_id, 'live', released_at IS NULL)), '{}')::text
+FROM subscription_items WHERE id = ANY(%(ids)s::uuid[])"""
 _BACKORDERS = f"backorders WHERE tenant_id = %(tenant)s AND user_id = %(user)s {_NEWEST_FIRST} OFFSET %(offset)s"
 _USAGE = """usage_records WHERE tenant_id = %(tenant)s AND subscription_id = %(subscription)s
     AND period_start >= %(start)s AND period_start < %(end)s ORDER BY period_start, id"""
@@ -174,10 +175,10 @@ class Readers:
         found = await self._rows(SubscriptionItem, _ITEMS_BY_ID, tenant=tenant_id, ids=list(item_ids))
         return {item.id: item for item in found}
 
-    async def live_item_ids(self, label_ids: Iterable[Id]) -> set[Id]:
-        """Which of these items, of any tenant (also of those that aren't served here), aren't released."""
-        found = await self._value(_LIVE_ITEMS, ids=list(label_ids))
-        return set(msgspec.json.decode(found, type=list[Id]))
+    async def labelled_items(self, item_ids: Iterable[Id]) -> dict[Id, Labelled]:
+        """Those that exist, of any tenant, also of those that aren't served here."""
+        found = await self._value(_LABELLED, ids=list(item_ids))
+        return msgspec.json.decode(found, type=dict[Id, Labelled])
 
     async def backorder(self, tenant_id: str, backorder_id: Id) -> Backorder | None:
         return await self._one(Backorder, tenant_id, backorder_id)

@@ -143,7 +143,8 @@ def confirm_switched(state: TenantState, command: ConfirmSwitched, context: Cont
 def report_vanished_server(state: TenantState, command: ReportVanishedServer, context: Context) -> Decision:
     """The item fails and the operator is told; what it means for the customer is for people to settle."""
     item, _ = _concerned(state, command)
-    if item.provisioning_status != "active" or item.step is not None or item.server_id != command.server_id:
+    runs = item.provisioning_status == "active" and item.step is None and item.unwanted_since is None
+    if not runs or item.server_id != command.server_id:
         return Decision()
     failure = "The provider does not know the server any more"
     failed = replace(item, provisioning_status="failed", failure=failure, updated_at=context.now)
@@ -192,7 +193,10 @@ def _ready(
     state: TenantState, item: SubscriptionItem, subscription: Subscription, entry: Entry, context: Context
 ) -> Decision:
     """The server is there: a backorder begins now, an order began when it was made; either is charged from then."""
-    ready = replace(item, provisioning_status="active", failure=None, updated_at=context.now)
+    # Made just now, of images as they are: its first update is due an interval from now.
+    ready = replace(
+        item, provisioning_status="active", failure=None, stack_updated_at=context.wall, updated_at=context.now
+    )
     changes: list[Entity] = [ready]
     entries = [entry, item_entry("server.ready", f"Server {ready.hostname} is ready", ready, address=ready.public_ip)]
     if subscription.status == "pending_backorder":
