@@ -155,6 +155,22 @@ async def test_settings_that_can_t_be_used_are_the_first_finding(tmp_path: Path)
             "BILLING_ISSUER_IBAN"} in json.loads(done.out)  # fmt: skip
 
 
+async def test_a_schema_is_planned_and_applied(empty: str, room: Path) -> None:
+    server = parse_dsn(empty)
+    external = {"DB_HOST": server["host"], "DB_USERNAME": server["user"], "DB_DATABASE": server["dbname"]}
+    usable = await decabilld("check-config", "--json", data_dir=room, **{**BILLING, "BILLING_ISSUER_IBAN": ""})
+    assert json.loads(usable.out) == {"usable": True, "missingForInvoices": ["BILLING_ISSUER_IBAN"]}
+    for arguments, said in (
+        (["--plan", "--json"], '{"pending": ["0001_initial.sql"]}'),
+        (["--plan"], "pending: 0001_initial.sql"),
+        (["--apply"], "applied: 0001_initial.sql"),
+        (["--apply", "--json"], '{"applied": []}'),
+        (["--plan"], "Nothing to apply."),
+    ):
+        done = await decabilld("migrate", *arguments, data_dir=room, **external)
+        assert (done.code, done.out.strip()) == (0, said)
+
+
 async def test_a_daemon_is_looked_at_while_it_runs(room: Path) -> None:
     async with daemon_process() as process:
         port = process.url.split(":")[2].split("/")[0]

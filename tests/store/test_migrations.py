@@ -63,10 +63,7 @@ async def test_an_old_schema_is_made_first_and_then_brought_on(connection: Conne
     assert list(await applied(connection)) == [1]
     assert await advance(connection, directory) == ["0002_cities.sql"]
     await connection.execute("COMMIT")
-    assert await connection.execute("SELECT name, city FROM customers ORDER BY 1") == [
-        ("100 %", None),
-        ("of old", None),
-    ]
+    assert await connection.execute("SELECT name FROM customers WHERE city IS NULL") == [("100 %",), ("of old",)]
     assert newest(directory) == "0002_cities.sql"
 
 
