@@ -35,32 +35,32 @@ class Kept(Generic[T]):
         stale_seconds: float = 0.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name, self._ask, self._now = name, ask, now
+        self._name, self._source, self._now = name, ask, now
         self._fresh_seconds, self._stale_seconds = fresh_seconds, stale_seconds
         self._asking: asyncio.Task[None] | None = None
         self._forgotten = 0
         self._answer: tuple[T] | None = None
-        self._asked_at = self._fresh_until = float("-inf")
+        self._asked_at = self._fresh_until = self._renew_at = float("-inf")
         self._failed: ProviderAway | None = None
         self._failed_until = float("-inf")
 
     async def get(self) -> T:
         """Raises ProviderAway, for 5 s without asking again."""
-        if self._asking is not None:
-            if stale := self._younger_than(self._stale_seconds):
+        if self._asking is not None and self._now() >= self._fresh_until:
+            if stale := self._stale():
                 return stale[0]  # somebody else asks already; no need to wait for it
             await asyncio.shield(self._asking)
         if self._answer is not None and self._now() < self._fresh_until:
+            if self._now() >= max(self._renew_at, self._failed_until):
+                self._ask()
             return self._answer[0]
-        if self._failed is None or self._now() >= self._failed_until:
+        if self._now() >= self._failed_until:
             # Whoever gives up waiting doesn't take the answer away from the others, nor makes them ask anew.
-            self._asking = self._asking or spawn(self._ask_now(), name=self._name)
-            await asyncio.shield(self._asking)
+            await asyncio.shield(self._ask())
         if self._failed is None:
             assert self._answer is not None
             return self._answer[0]
-        kept = max(self._stale_seconds, OVER_BUDGET_STALE_SECONDS if isinstance(self._failed, OverBudget) else 0.0)
-        if stale := self._younger_than(kept):
+        if stale := self._stale():
             return stale[0]
         raise type(self._failed)(str(self._failed))
 
@@ -69,19 +69,27 @@ class Kept(Generic[T]):
         self._forgotten += 1
         self._fresh_until = float("-inf")
 
+    def _ask(self) -> asyncio.Task[None]:
+        self._asking = self._asking or spawn(self._ask_now(), name=self._name)
+        return self._asking
+
     async def _ask_now(self) -> None:
         forgotten, asked_at = self._forgotten, self._now()
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                answer = await self._ask()
+                answer = await self._source()
         except ProviderAway as away:
             self._fail(away)
         except Exception as error:  # noqa: BLE001 - a provider may be anybody's code: its faults are its own
             self._fail(ProviderAway(f"{self._name}: {type(error).__name__}: {error}"))
         else:
             self._answer, self._asked_at, self._failed = (answer,), asked_at, None
+            self._failed_until = float("-inf")
             if forgotten == self._forgotten:
                 self._fresh_until = self._now() + self._fresh_seconds
+                # So early that the next answer, even if it takes half as long again, is there before this one ends.
+                ahead = min(1.5 * (self._now() - asked_at), self._fresh_seconds / 2)
+                self._renew_at = self._fresh_until - ahead
         finally:
             self._asking = None
 
@@ -89,5 +97,7 @@ class Kept(Generic[T]):
         self._failed, self._failed_until = away, self._now() + FAILURE_KEPT_SECONDS
         _log.warning("provider_away", lookup=self._name, reason=str(away))
 
-    def _younger_than(self, seconds: float) -> tuple[T] | None:
-        return self._answer if self._now() - self._asked_at <= seconds else None
+    def _stale(self) -> tuple[T] | None:
+        """An answer that is still given while there is none better."""
+        kept = max(self._stale_seconds, OVER_BUDGET_STALE_SECONDS if isinstance(self._failed, OverBudget) else 0.0)
+        return self._answer if self._now() - self._asked_at <= kept else None

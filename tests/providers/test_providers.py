@@ -238,6 +238,50 @@ async def test_nobody_waits_for_a_new_list_while_there_is_an_older_one() -> None
     assert await first == 2
 
 
+async def test_who_asks_shortly_before_the_end_waits_for_nothing_and_brings_the_next_answer() -> None:
+    clock, source = Clock(), Source()
+
+    async def in_a_second() -> int:
+        clock.seconds += 1
+        return await source()
+
+    kept = Kept("servers", in_a_second, fresh_seconds=5, now=clock)
+    assert await kept.get() == 1
+    clock.seconds += 3.4
+    assert await kept.get() == 1
+    await asyncio.sleep(0)
+    assert source.asked == 1
+    clock.seconds += 0.2
+    assert [await kept.get() for _ in range(3)] == [1, 1, 1]
+    await asyncio.sleep(0)
+    clock.seconds += 0.5
+    assert await kept.get() == 2
+    assert source.asked == 2
+
+
+async def test_short_of_requests_nobody_waits_for_a_listing_either() -> None:
+    clock, source, gate = Clock(), Source(), asyncio.Event()
+
+    async def slowly() -> int:
+        answer = await source()
+        if answer > 1:
+            await gate.wait()
+        return answer
+
+    kept = Kept("servers", slowly, fresh_seconds=5, now=clock)
+    await kept.get()
+    clock.seconds += 6
+    source.error = OverBudget("listings wait")
+    assert await kept.get() == 1
+    clock.seconds += 6
+    source.error = None
+    asking = asyncio.create_task(kept.get())
+    await asyncio.sleep(0)
+    assert await asyncio.wait_for(kept.get(), 0.1) == 1
+    gate.set()
+    assert await asking == 3
+
+
 def test_one_default_for_each_address() -> None:
     settings = load({})
     assert settings.hetzner_api_base == hetzner_client.API_BASE

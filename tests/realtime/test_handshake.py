@@ -94,6 +94,15 @@ async def test_other_origins_only_as_configured(site: Site) -> None:
     assert (await begin("https://evil.example")).status == 200
 
 
+async def test_no_socket_is_compressed(site: Site) -> None:
+    """Though browsers offer it: a window each would cost more than all else of a socket."""
+    async with ClientSession(site.url) as session:
+        url = "/socket.io/?EIO=4&transport=websocket"
+        async with session.ws_connect(url, compress=15) as wire:
+            assert (await wire.receive_str()).startswith("0{")
+            assert wire.compress == 0
+
+
 async def test_there_is_a_limit_of_sockets(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "SOCKETS_MAX", 2)
     first, _ = await site.connected(), await site.connected("polling")
