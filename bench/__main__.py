@@ -15,10 +15,12 @@ import structlog
 
 from bench.billing import measure_billing
 from bench.daemon import daemon
+from bench.dashboard import measure_dashboard
 from bench.load import GENERATOR
 from bench.machine import machine
 from bench.mails import measure_mails
 from bench.results import Result, save, table
+from bench.slow_cloud import measure_slow_cloud
 from bench.start import measure_start
 from bench.traffic import measure_orders, measure_reads, measure_writes
 from bench.twin import twin
@@ -26,7 +28,13 @@ from bench.world import create
 
 CUSTOMERS = 10_000
 TRAFFIC = {"writes": measure_writes, "orders": measure_orders, "reads": measure_reads}
-NAMES = (*TRAFFIC, "billing", "mails", "start")
+ALONE = {
+    "mails": measure_mails,
+    "dashboard": measure_dashboard,
+    "slow-cloud": measure_slow_cloud,
+    "start": measure_start,
+}
+NAMES = (*TRAFFIC, "billing", *ALONE)
 
 
 def say(text: str) -> None:
@@ -35,7 +43,7 @@ def say(text: str) -> None:
 
 async def measure(wanted: Iterable[str], root: Path) -> list[Result]:
     wanted, results = set(wanted), []
-    if wanted - {"mails", "start"}:
+    if wanted - ALONE.keys():
         say(f"seeding {CUSTOMERS:,} customers")
         world = await create(root / "day", customers=CUSTOMERS)
     if wanted & TRAFFIC.keys():
@@ -51,12 +59,10 @@ async def measure(wanted: Iterable[str], root: Path) -> list[Result]:
         async with daemon(root / "day") as running:
             say("measuring billing")
             results += await measure_billing(running, world)
-    if "mails" in wanted:
-        say("measuring mails")
-        results += await measure_mails(root / "mails")
-    if "start" in wanted:
-        say("measuring start: seeding 100,000 subscriptions takes a while")
-        results += await measure_start(root / "start")
+    for name, alone in ALONE.items():
+        if name in wanted:
+            say(f"measuring {name}")
+            results += await alone(root / name)
     return results
 
 
@@ -64,7 +70,7 @@ async def measure(wanted: Iterable[str], root: Path) -> list[Result]:
 @click.option("--only", type=click.Choice(NAMES), multiple=True, help="Only this measure; may be given several times.")
 @click.option("--keep", is_flag=True, help="Keep the data directories, logs and all.")
 def main(only: tuple[str, ...], *, keep: bool) -> None:
-    """Measure the daemon beside a naive twin; a table here, bench/results.json for machines. Takes about 4 minutes.
+    """Measure the daemon beside a naive twin; a table here, bench/results.json for machines. Takes about 6 minutes.
 
     \b
     Example:

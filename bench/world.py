@@ -77,7 +77,7 @@ async def write(dsn: str, *, customers: int, accrued: bool = False) -> World:
         world, parts = _populated(customers, accrued=accrued)
         head = await store.claim()
         for part in parts:
-            batch = _batch(head, part)
+            batch = batch_of(head, part)
             await store.commit(batch)
             head = batch.head
         await connection.execute("VACUUM ANALYZE")
@@ -200,7 +200,7 @@ def _subscription(user: User, plan: ServicePlan, number: int, end: datetime) -> 
     )
 
 
-def _batch(expected: Head, entities: Sequence[Entity]) -> Batch:
+def batch_of(expected: Head, entities: Sequence[Entity]) -> Batch:
     """One commit of these entities, each with an entry in the journal."""
     seq, digest, journal = expected.seq, expected.digest, []
     for entity in entities:
