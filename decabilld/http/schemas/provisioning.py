@@ -21,8 +21,8 @@ class ServerTypeSchema(Answer):
     cores = Amount()
     memory = Amount()
     disk = Amount()
-    price_monthly = Amount()
-    price_hourly = Amount()
+    price_monthly = Amount(metadata={"sometimes": True})
+    price_hourly = Amount(metadata={"sometimes": True})
     description = Text()
 
 
