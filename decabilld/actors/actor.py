@@ -61,6 +61,8 @@ class TenantActor:
         self.refused: str | None = None
         """Why the settings don't fit this tenant; it will not load before they do."""
         self.at_long_work = False
+        self.turns = 0
+        """Batches done since the beginning: as long as it grows, the loop isn't stuck."""
         self._store, self._clock = store, clock
         self._mailbox = Mailbox()
         self._state = TenantState(tenant_id=tenant_id)
@@ -133,6 +135,7 @@ class TenantActor:
                     self._in_flight = await self._mailbox.drain(BATCH_MAX)
                     await self._turn(self._in_flight)
                     self._in_flight = ()
+                    self.turns += 1
             except Fenced:
                 self.fenced = True
                 self._fail_all("another process owns this tenant now", outcome_unknown=False)
@@ -254,7 +257,10 @@ class TenantActor:
         self._state = draft.state.published()
         self.at_long_work = bool(draft.successors)
         for envelope in draft.successors:
-            self._mailbox.push(envelope)
+            if self._stopping:  # long work ends here; what is left of it is due again after the start
+                envelope.fail(Unavailable("stopping", outcome_unknown=True))
+            else:
+                self._mailbox.push(envelope)
         for outcome in draft.outcomes:
             self._answer(outcome)
         if draft.wants_effects:

@@ -6,6 +6,8 @@ our own, since its executor cancels running jobs at shutdown and runs plain func
 """
 
 import asyncio
+import time
+from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -27,6 +29,8 @@ from decabilld.tasks import spawn
 
 ASK_SECONDS = 3600.0
 RETRY_SECONDS = 5.0
+STUCK_SECONDS = 120.0
+"""Without a turn of a tenant that is up and has been asked; a turn takes milliseconds, a commit ends after 10 s."""
 _log = structlog.get_logger("jobs")
 
 
@@ -47,6 +51,7 @@ class BillingTimetable:
     def __init__(self, tenants: Tenants, *, policy: BillingPolicy, intervals: Intervals) -> None:
         self._tenants = tenants
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._seen: dict[asyncio.Task[None], tuple[int, float]] = {}
         self._scheduler = AsyncIOScheduler(timezone=ZoneInfo("UTC"))
         self._every(intervals.charges_ms, "charges", "charges")
         self._every(intervals.endings_ms, "endings", "charges")
@@ -64,6 +69,35 @@ class BillingTimetable:
         """Begin, and make up at once what fell due while nobody was there."""
         self._ask_all("catch_up", DoDueWork())
         self._scheduler.start()
+
+    def beat(self, seconds: float, listener: Callable[[], None]) -> None:
+        """Call `listener` that often, from the very loop that begins the jobs: neither when that stands, nor when a
+        job is stuck at its tenant.
+        """
+
+        async def look() -> None:
+            if stuck := self._stuck():
+                _log.error("timetable_stuck", jobs=stuck)
+            else:
+                listener()
+
+        self._scheduler.add_job(
+            look, _each(round(seconds * 1000)), id="beat", coalesce=True, misfire_grace_time=None, max_instances=1
+        )
+
+    def _stuck(self) -> list[str]:
+        """Jobs under way whose tenant is up and has done nothing since they were first seen, for too long."""
+        now, seen, stuck = time.monotonic(), {}, []
+        for (tenant_id, job), task in self._under_way.items():
+            actor = self._tenants.actor(tenant_id)
+            turns, since = self._seen.get(task, (-1, now))
+            if turns != actor.turns or actor.reason_down is not None:
+                since = now
+            seen[task] = (actor.turns, since)
+            if now - since > STUCK_SECONDS:
+                stuck.append(f"{job} {tenant_id}")
+        self._seen = seen
+        return stuck
 
     async def stop(self) -> None:
         """Ask for nothing more. Work that an actor has begun goes on to its next piece; the rest is due again."""
