@@ -36,8 +36,8 @@ _CLOSE_SQL = "UPDATE positions SET invoice_id = %s, closed_at = now() WHERE tena
 _OPEN_SQL = "SELECT * FROM positions WHERE tenant_id = %s AND user_id = %s AND closed_at IS NULL ORDER BY period_start"
 _PROFILE_SQL = "SELECT * FROM customer_profiles WHERE tenant_id = %s AND user_id = %s"
 _OUTBOX_SQL = """
-INSERT INTO outbox (tenant_id, id, kind, payload, due_at, attempts, created_at)
-VALUES (%s, %s, 'RenderDocument', %s, now(), 0, now())"""
+INSERT INTO outbox (tenant_id, id, kind, lane, cause, payload, due_at, attempts, created_at)
+VALUES (%s, %s, 'RenderDocument', 'documents', '', %s, now(), 0, now())"""
 
 
 def accrue(connection: Any, user_id: str) -> None:

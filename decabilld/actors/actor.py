@@ -6,6 +6,7 @@ publishes the state, answers and starts effects. See DESIGN: "The turn, in detai
 
 import asyncio
 import gc
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -26,6 +27,7 @@ from decabilld.actors.ports import (
 )
 from decabilld.actors.tenant.dispatch import catch_up, due_since, opening_commands
 from decabilld.actors.tenant.state import TenantState
+from decabilld.actors.watch import Turn, Unwatched, Watch
 from decabilld.clock import Clock
 from decabilld.domain.entities import Entity, Id
 from decabilld.domain.policy import BillingPolicy
@@ -52,6 +54,7 @@ class TenantActor:
         clock: Clock,
         policy: BillingPolicy,
         on_effects: Callable[[], None] = lambda: None,
+        watch: Watch | None = None,
     ) -> None:
         self.tenant_id = tenant_id
         self.policy = policy
@@ -63,7 +66,7 @@ class TenantActor:
         self.at_long_work = False
         self.turns = 0
         """Batches done since the beginning: as long as it grows, the loop isn't stuck."""
-        self._store, self._clock = store, clock
+        self._store, self._clock, self._watch = store, clock, watch or Unwatched()
         self._mailbox = Mailbox()
         self._state = TenantState(tenant_id=tenant_id)
         self._head = Head(n=0, seq=0, digest="")
@@ -78,6 +81,11 @@ class TenantActor:
     @property
     def mailbox_depth(self) -> int:
         return len(self._mailbox)
+
+    @property
+    def journal_seq(self) -> int:
+        """The number of the journal's last entry."""
+        return self._head.seq
 
     def published(self) -> TenantState:
         """The durable state. Raises Unavailable while it is not loaded."""
@@ -205,9 +213,11 @@ class TenantActor:
         wanted = [envelope for envelope in envelopes if not envelope.abandoned(loop_now)]
         if not wanted:
             return
+        began = time.perf_counter()
         draft = await self._draft(wanted)
         for envelope in wanted:
             draft.take(envelope)
+        decided = time.perf_counter()
         if not draft.empty:
             batch = draft.batch()
             try:
@@ -217,7 +227,19 @@ class TenantActor:
                 await self._halve(wanted, refused)
                 return
             self._head = batch.head
+        committed = time.perf_counter()
         self._publish(draft)
+        self._watch.turned(
+            Turn(
+                tenant_id=self.tenant_id,
+                envelopes=wanted,
+                began=began,
+                decided=decided,
+                committed=committed,
+                ended=time.perf_counter(),
+                written=not draft.empty,
+            )
+        )
 
     async def _draft(self, envelopes: Sequence[Envelope]) -> Draft:
         state = self._state
@@ -241,6 +263,7 @@ class TenantActor:
                 "commit_refused",
                 tenant=self.tenant_id,
                 command=type(envelope.command).__name__,
+                correlation_id=envelope.cause,
                 reason=str(refused),
                 constraint=refused.constraint,
             )

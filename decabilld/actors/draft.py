@@ -88,7 +88,12 @@ class Draft:
             self.outcomes.append(Outcome(envelope, error=refusal))
             return
         except Exception:  # noqa: BLE001 (a bug in a handler: logged, fails its own request alone)
-            _log.exception("command_failed", tenant=self.state.tenant_id, command=type(envelope.command).__name__)
+            _log.exception(
+                "command_failed",
+                tenant=self.state.tenant_id,
+                command=type(envelope.command).__name__,
+                correlation_id=envelope.cause,
+            )
             if (instead := instead_of(envelope)) is not None:
                 self.successors.append(instead)
             else:
@@ -147,6 +152,7 @@ class Draft:
                 id=effect.id,
                 kind=type(effect).__name__,
                 lane=effect.lane,
+                cause=envelope.cause,
                 payload=payload,
                 due_at=self._wall,
                 created_at=self._wall,

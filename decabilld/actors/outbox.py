@@ -8,6 +8,7 @@ too; who asks for one gets it at once anyway.
 
 import asyncio
 import random
+import time
 from collections import Counter
 from datetime import datetime, timedelta
 
@@ -19,9 +20,9 @@ from decabilld.actors.actor import TenantActor
 from decabilld.actors.draft import Bug
 from decabilld.actors.mailbox import Postponed, Settled
 from decabilld.actors.ports import Busy, GivenUp, OutboxRow, Runners, TenantStore, Unavailable
+from decabilld.actors.watch import Attempt, Attempted, Unwatched, Watch
 from decabilld.clock import Clock
 from decabilld.domain.refusals import Refusal
-from decabilld.ids import new_id
 from decabilld.messages.commands import ConfirmEffectDone, GiveUpEffect
 from decabilld.messages.decision import Command, Lane
 from decabilld.messages.effects import AnyEffect, decode_effect
@@ -37,8 +38,11 @@ _log = structlog.get_logger("outbox")
 class Outbox:
     """One tenant's effects, up to `AT_A_TIME` of each lane; documents only while the actor is at no long work."""
 
-    def __init__(self, actor: TenantActor, store: TenantStore, runners: Runners, clock: Clock) -> None:
+    def __init__(
+        self, actor: TenantActor, store: TenantStore, runners: Runners, clock: Clock, watch: Watch | None = None
+    ) -> None:
         self._actor, self._store, self._runners, self._clock = actor, store, runners, clock
+        self._watch = watch or Unwatched()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._taken: Counter[str] = Counter()
         self._wanted = asyncio.Event()
@@ -102,37 +106,46 @@ class Outbox:
         self._wanted.set()
 
     async def _run(self, row: OutboxRow) -> None:
+        # Whatever is logged on the way belongs to what wanted the effect.
+        structlog.contextvars.bind_contextvars(tenant=self._actor.tenant_id, correlation_id=row.cause)
+        began = time.perf_counter()
+        how, outcome, settles = await self._attempted(row)
+        self._watch.attempted(
+            Attempt(tenant_id=self._actor.tenant_id, row=row, outcome=how, began=began, ended=time.perf_counter())
+        )
+        await self._report(row, outcome, settles)
+
+    async def _attempted(self, row: OutboxRow) -> tuple[Attempted, Command, Settled | Postponed]:
+        """One attempt: how it ended, and what is to be told of it."""
         try:
             effect = decode_effect(row.payload)
         except msgspec.ValidationError as error:
-            await self._report(row, *_given_up(row, f"not understood by this version: {error}", self._clock()))
-            return
+            return "given_up", *_given_up(row, f"not understood by this version: {error}", self._clock())
         try:
             outcome = await asyncio.wait_for(self._runners[type(effect)](self._actor.tenant_id, effect), EFFECT_SECONDS)
         except GivenUp as refused:
-            _log.error("effect_refused", tenant=self._actor.tenant_id, effect=row.kind, id=row.id, reason=str(refused))
-            await self._report(row, *_given_up(row, str(refused)[:500], self._clock()))
+            _log.error("effect_refused", effect=row.kind, id=row.id, reason=str(refused))
+            return "given_up", *_given_up(row, str(refused)[:500], self._clock())
         except Exception as error:  # noqa: BLE001 (whatever an outsider does wrong: logged and tried again)
-            await self._postpone(row, effect, error)
-        else:
-            await self._report(row, outcome, Settled(row.id))
+            return self._postponed(row, effect, error)
+        return "done", outcome, Settled(row.id)
 
-    async def _postpone(self, row: OutboxRow, effect: AnyEffect, error: Exception) -> None:
+    def _postponed(
+        self, row: OutboxRow, effect: AnyEffect, error: Exception
+    ) -> tuple[Attempted, Command, Settled | Postponed]:
         reason = f"{type(error).__name__}: {error}"[:500]
         attempts = row.attempts + 1
-        _log.warning("effect_failed", tenant=self._actor.tenant_id, effect=row.kind, id=row.id, attempts=attempts,
-                     reason=reason)  # fmt: skip
+        _log.warning("effect_failed", effect=row.kind, id=row.id, attempts=attempts, reason=reason)
         if attempts >= effect.attempts_max:
-            await self._report(row, *_given_up(row, reason, self._clock()))
-            return
+            return "given_up", *_given_up(row, reason, self._clock())
         pause = min(2.0 ** min(attempts, 30), effect.pause_seconds_max) * random.uniform(0.8, 1.2)  # noqa: S311 (jitter, not a secret)
         due_at = self._clock() + timedelta(seconds=pause)
         again = replace(row, attempts=attempts, last_error=reason, due_at=due_at)
-        await self._report(row, ConfirmEffectDone(), Postponed(again))
+        return "failed", ConfirmEffectDone(), Postponed(again)
 
     async def _report(self, row: OutboxRow, outcome: Command, settles: Settled | Postponed) -> None:
         try:
-            await self._actor.ask(outcome, who="outbox", cause=new_id(), settles=settles)
+            await self._actor.ask(outcome, who="outbox", cause=row.cause, settles=settles)
         except (Busy, Unavailable, Refusal, Bug) as error:
             # The row still stands, so the effect runs again: effects are safe to repeat by their id.
             reason = f"{type(error).__name__}: {error}"

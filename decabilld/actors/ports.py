@@ -55,11 +55,15 @@ class Head(Struct, frozen=True, kw_only=True):
 
 
 class OutboxRow(Struct, frozen=True, kw_only=True):
-    """An effect that waits, is under way or was given up (`failed_at`). Done ones are deleted."""
+    """An effect that waits, is under way or was given up (`failed_at`). Done ones are deleted.
+
+    `cause` is the correlation id of what wanted it: its outcome is logged and kept under the same.
+    """
 
     id: Id
     kind: str
     lane: str
+    cause: str
     payload: str
     due_at: datetime
     attempts: int = 0

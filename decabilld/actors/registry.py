@@ -8,6 +8,7 @@ from decabilld.actors.actor import ASK_SECONDS, TenantActor
 from decabilld.actors.outbox import Outbox
 from decabilld.actors.ports import IdempotencyKey, Runners, TenantStore, Unavailable
 from decabilld.actors.tenant.state import TenantState
+from decabilld.actors.watch import Watch
 from decabilld.clock import Clock
 from decabilld.domain.policy import BillingPolicy
 from decabilld.messages.decision import Command
@@ -25,14 +26,15 @@ class Tenants:
         runners: Runners,
         clock: Clock,
         policy: BillingPolicy,
+        watch: Watch | None = None,
     ) -> None:
         self._actors: dict[str, TenantActor] = {}
         self._outboxes: dict[str, Outbox] = {}
         self._tasks: list[asyncio.Task[None]] = []
         for tenant_id in tenant_ids:
             store = store_of(tenant_id)
-            actor = TenantActor(tenant_id, store, clock=clock, policy=policy)
-            outbox = Outbox(actor, store, runners, clock)
+            actor = TenantActor(tenant_id, store, clock=clock, policy=policy, watch=watch)
+            outbox = Outbox(actor, store, runners, clock, watch)
             actor.on_effects = outbox.wake
             self._actors[tenant_id], self._outboxes[tenant_id] = actor, outbox
 

@@ -112,7 +112,7 @@ async def test_an_effect_given_up_is_in_the_journal_and_told_to_who_waits(stage:
     await done(stage)
     outside.failures = OpenCheckout.attempts_max
     pay = InitiatePayment(user_id=invoice.user_id, invoice_id=invoice.id)
-    waiting = asyncio.create_task(tell(actor, pay, timeout_seconds=20))
+    waiting = asyncio.create_task(tell(actor, pay, timeout_seconds=20, cause="payment-17"))
     async with asyncio.timeout(15):
         while outside.failures:
             await asyncio.sleep(0.05)
@@ -125,6 +125,8 @@ async def test_an_effect_given_up_is_in_the_journal_and_told_to_who_waits(stage:
     # Asked again, it is the same attempt, under the same key.
     attempt = await tell(actor, pay)
     assert attempt.checkout_url == "https://pay"
+    # What became of the effect is kept under the correlation id of the request that wanted it.
+    assert await stage.value("SELECT cause FROM journal WHERE kind = 'effect.given_up'") == "payment-17"
     assert len(actor.published().all(PaymentAttempt)) == 1
     assert await stage.value("SELECT count(*) FROM outbox") == 0
 

@@ -19,8 +19,8 @@ from tests.actors.stage import Stage, days_pass, subscribed, tell
 
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
 WRITE = """
-INSERT INTO outbox (tenant_id, id, kind, lane, payload, due_at, attempts, created_at)
-VALUES ('acme', %s, %s, %s, %s, '2020-01-01Z', 0, now()) RETURNING 1"""
+INSERT INTO outbox (tenant_id, id, kind, lane, cause, payload, due_at, attempts, created_at)
+VALUES ('acme', %s, %s, %s, 'test', %s, '2020-01-01Z', 0, now()) RETURNING 1"""
 
 
 class Outside:

@@ -132,7 +132,7 @@ async def test_secrets_come_back_with_their_key_only(room: Path) -> None:
         await process.admin("default")
         await process.admin("acme")
         sealed = Keyring(bytes.fromhex(OLD_KEY)).seal("123456", "acme", "code")
-        sql(dsn_of(process), "INSERT INTO outbox VALUES ('acme', gen_random_uuid(), 'SendMail', 'prompt', "
+        sql(dsn_of(process), "INSERT INTO outbox VALUES ('acme', gen_random_uuid(), 'SendMail', 'prompt', 'c', "
             f"'{{\"sealed\": \"{sealed}\"}}', 'infinity', 0, NULL, NULL, now())")  # fmt: skip
         everything, acme, default = room / "all.tar", room / "acme.tar", room / "default.tar"
         await decabilld("backup", str(everything), data_dir=process.data_dir)

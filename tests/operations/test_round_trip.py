@@ -14,9 +14,9 @@ from tests.operations.archives import backed_up, forged, imported, restored, row
 
 SNAGS = r"""
 INSERT INTO tenant_heads VALUES ('t', gen_random_uuid(), 9223372036854775807, 0, 'x'), ('T-ä.1', gen_random_uuid(), 0, 0, '');
-INSERT INTO outbox VALUES ('t', gen_random_uuid(), E'tab\t "quoted" \\ %s %(x)s', '', E'two\nlines \u2028 \x7f € 🐘 v1:0badcafe:' || repeat('A', 40),
+INSERT INTO outbox VALUES ('t', gen_random_uuid(), E'tab\t "quoted" \\ %s %(x)s', '', '', E'two\nlines \u2028 \x7f € 🐘 v1:0badcafe:' || repeat('A', 40),
     '2024-03-31 02:30:00.000001+02', 9007199254740993, '', NULL, 'infinity');
-INSERT INTO outbox VALUES ('t', gen_random_uuid(), '', '', repeat('x', 3000000), '0001-01-01 00:00:00Z', 0, NULL, '-infinity', now());
+INSERT INTO outbox VALUES ('t', gen_random_uuid(), '', '', '', repeat('x', 3000000), '0001-01-01 00:00:00Z', 0, NULL, '-infinity', now());
 INSERT INTO journal VALUES ('T-ä.1', 9223372036854775807, now(), '', '', '', '', '', '', gen_random_uuid(), NULL, NULL,
     '{"n": 1.10, "big": 123456789012345678901234567890.000, "e": 1e-30, "deep": [{"x": null}, "\\", "é"], "": ""}', '');
 INSERT INTO idempotency_answers SELECT 't', w, k, '', 200, '{}', now() FROM unnest(ARRAY['a', 'B', 'b', 'A', 'ä', 'Z']) w, unnest(ARRAY['_', '-', 'z', 'Ä']) k;
@@ -42,7 +42,7 @@ async def test_values_that_snag_come_back_to_the_last_digit(database: str, empty
 
 
 async def test_pages_grow_and_shrink_with_their_rows(database: str, empty: str, tmp_path: Path) -> None:
-    insert = "INSERT INTO outbox SELECT 't', ('0000000{}-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, '', '', {}, now(), 0, NULL, NULL, now() FROM generate_series(1, {}) n"  # noqa: E501
+    insert = "INSERT INTO outbox SELECT 't', ('0000000{}-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, '', '', '', {}, now(), 0, NULL, NULL, now() FROM generate_series(1, {}) n"  # noqa: E501
     sql(database, "INSERT INTO tenant_heads VALUES ('t', gen_random_uuid(), 0, 0, '')", insert.format(1, "''", 5_000))
     sql(database, insert.format(2, "repeat('ab', 500000)", 20))
     await backed_up(database, tmp_path / "pages.tar", tmp_path)

@@ -48,8 +48,8 @@ async def put_mail(connection: Connection, ring: Keyring, tenant: str = "default
         expires_at=datetime.now(UTC) + timedelta(hours=1),
     )
     await connection.execute(
-        "INSERT INTO outbox (tenant_id, id, kind, lane, payload, due_at, attempts, created_at) "
-        "VALUES (%s, %s, 'SendMail', 'prompt', %s, now() + interval '1 hour', 0, now())",
+        "INSERT INTO outbox (tenant_id, id, kind, lane, cause, payload, due_at, attempts, created_at) "
+        "VALUES (%s, %s, 'SendMail', 'prompt', 'test', %s, now() + interval '1 hour', 0, now())",
         (tenant, effect.id, msgspec.json.encode(effect).decode()),
     )
 

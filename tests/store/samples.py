@@ -112,8 +112,8 @@ def backorder(of: e.SubscriptionItem, plan_id: e.Id, service_type_id: e.Id, **fi
 def orphan(**fields: Any) -> e.OrphanServer:
     return e.OrphanServer(
         **{
-            "id": new_id(), "provider": "hetzner", "server_id": "4712", "name": "calm-heron-x2345", "label_id": new_id(),
-            "found_at": NOW, **fields,
+            "id": new_id(), "provider": "hetzner", "server_id": "4712", "name": "calm-heron-x2345",
+            "label_id": new_id(), "found_at": NOW, **fields,
         }
     )  # fmt: skip
 
@@ -239,8 +239,8 @@ def journal(head: Head, count: int, **fields: Any) -> list[JournalRow]:
 
 
 def effect(**fields: Any) -> OutboxRow:
-    return OutboxRow(**{"id": new_id(), "kind": "RenderDocument", "lane": "documents", "payload": '{"a": "%s"}',
-                        "due_at": NOW, "created_at": NOW, **fields})  # fmt: skip
+    return OutboxRow(**{"id": new_id(), "kind": "RenderDocument", "lane": "documents", "cause": new_id(),
+                        "payload": '{"a": "%s"}', "due_at": NOW, "created_at": NOW, **fields})  # fmt: skip
 
 
 def answer(**fields: Any) -> StoredAnswer:

@@ -488,6 +488,7 @@ CREATE TABLE outbox (
     id uuid NOT NULL,
     kind text NOT NULL,
     lane text NOT NULL,
+    cause text NOT NULL,
     payload text NOT NULL,
     due_at timestamptz NOT NULL,
     attempts bigint NOT NULL,
