@@ -28,8 +28,13 @@ async def cloudflare() -> AsyncIterator[FakeCloudflare]:
 
 
 @pytest.fixture
-async def start_daemon(database: str, tmp_path: Path) -> AsyncIterator[StartDaemon]:
-    """Starts the story's daemon with its settings; every tenant's books are audited after the story."""
+async def start_daemon(
+    database: str, tmp_path: Path, hetzner: FakeHetzner, cloudflare: FakeCloudflare
+) -> AsyncIterator[StartDaemon]:
+    """Starts the story's daemon with its settings; every tenant's books are audited after the story.
+
+    The fakes outlive it: what a story leaves to be done is done before the audit.
+    """
     async with AsyncExitStack() as daemons:
 
         async def start(**settings: Any) -> RunningDaemon:

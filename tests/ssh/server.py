@@ -13,17 +13,19 @@ Behaviour = Callable[[asyncssh.SSHServerProcess], Awaitable[None]]
 class FakeServer:
     """Knows one user key; remembers what it was asked to run."""
 
-    def __init__(self) -> None:
-        self.host: KeyPair = new_key_pair()
-        self.user: KeyPair = new_key_pair()
+    def __init__(self, host: KeyPair, user: KeyPair) -> None:
+        self.host, self.user = host, user
         self.asked: list[str | None] = []
         self.users: list[str] = []
         self.port = 0
 
 
 @asynccontextmanager
-async def running(behaviour: Behaviour) -> AsyncIterator[FakeServer]:
-    server = FakeServer()
+async def running(
+    behaviour: Behaviour, *, host: KeyPair | None = None, user: KeyPair | None = None
+) -> AsyncIterator[FakeServer]:
+    """Without given pairs, with pairs of its own."""
+    server = FakeServer(host or new_key_pair(), user or new_key_pair())
 
     async def answer(process: asyncssh.SSHServerProcess) -> None:
         server.asked.append(process.command)
