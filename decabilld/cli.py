@@ -42,7 +42,7 @@ def serve(env_file: Path | None) -> None:
     """
     settings = with_settings(env_file)
     logs.configure(settings.log_level, settings.log_format)
-    from decabilld.daemon import run
+    from decabilld.process import run
 
     sys.exit(run(settings))
 

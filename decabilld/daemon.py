@@ -1,18 +1,19 @@
-"""The composition root: builds the parts, starts them in order, stops them in reverse. Only it knows everybody."""
+"""The composition root: builds the parts, starts them in order, stops them in reverse. Only it knows everybody.
+
+That it is a process, which gets signals and is looked after by another, is `process.py`'s.
+"""
 
 import asyncio
 import contextlib
 import gc
-import signal
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import structlog
-import uvloop
-from aiohttp import web
 
 from decabilld import keys
 from decabilld.access_setup import authenticator_of, http_settings
@@ -50,8 +51,9 @@ from decabilld.realtime.server import create_socket_app
 from decabilld.sealing import Keyring
 from decabilld.server_setup import Servers, look_ups, names_of, server_effects, stack_update, with_providers
 from decabilld.settings import Settings, SettingsError
+from decabilld.sites import Sites
 from decabilld.store.embedded import EmbeddedPostgres
-from decabilld.store.errors import DatabaseError, HomeInUse, PostgresFailed
+from decabilld.store.errors import HomeInUse
 from decabilld.store.migrations import migrate
 from decabilld.store.pool import Pool, connect
 from decabilld.store.readers import Readers
@@ -61,7 +63,9 @@ from decabilld.tasks import spawn
 if TYPE_CHECKING:
     from decabilld.gateways.stripe.checkout import StripeCheckout
 
-STOP_SECONDS = 5.0
+STOP_SECONDS = 1.5
+"""For effects under way, then for turns; with the sites' and PostgreSQL's own limits a stop takes 10 s at most."""
+PREDECESSOR_SECONDS = 15.0
 LOOKS_AN_INTERVAL = 24
 """How often it is looked whose nightly update is due, for each time that one is."""
 LATE = timedelta(minutes=15)
@@ -69,13 +73,18 @@ LATE = timedelta(minutes=15)
 SPARE_CONNECTIONS = 12
 """Of our own PostgreSQL, over one a tenant and the readers': for commands beside the daemon, and for administrators."""
 _log = structlog.get_logger("daemon")
+T = TypeVar("T")
 
 
 class Daemon:
     """The running whole. `http_port` and `websocket_port` are those really taken (port 0 takes any)."""
 
-    def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock = system_clock, sites: Sites | None = None) -> None:
         self.settings, self._clock = settings, clock
+        self.phase = "starting"
+        self.timetable: BillingTimetable
+        self.tenants: Tenants
+        self._sites = sites or Sites()
         self.http_port = self.websocket_port = 0
         self.database_down: str | None = None
         self.dsn = ""
@@ -83,27 +92,46 @@ class Daemon:
         self._keyring: Keyring
         self._providers: Providers
         self._policy: BillingPolicy
-        self._parts = AsyncExitStack()
+        self._doors, self._parts = AsyncExitStack(), AsyncExitStack()
 
     async def start(self) -> None:
         """Everything up and every tenant loaded. Raises what went wrong, with what was started stopped again."""
         try:
             await self._start()
         except BaseException:
-            await self._parts.aclose()
+            await self._close()
             raise
 
     async def stop(self) -> None:
         """In reverse: no new work, turns finished, replies sent, database stopped."""
         _log.info("stopping")
-        await self._parts.aclose()
+        self.phase = "stopping"
+        await self._close()
         _log.info("stopped")
+
+    async def _close(self) -> None:
+        """All ways in first, and whoever came by them answered; then what was behind them."""
+        try:
+            await self._doors.aclose()
+        finally:
+            await self._parts.aclose()
+
+    def status(self) -> str:
+        """What it is at, in a line."""
+        if self.phase != "running":
+            return self.phase
+        count = len(self.tenants.ids)
+        lag = max([*self.tenants.late(timedelta()).values(), timedelta()])
+        said = f"{count} tenant{'s' * (count != 1)}, billing lag {lag.total_seconds():.0f} s"
+        reason = self._not_ready(self.tenants)
+        return said if reason is None else f"{said}; not ready: {reason}"
 
     async def _start(self) -> None:
         settings, parts = self.settings, self._parts
         # Others may pass, not look: as root, the database's unprivileged user must reach its own part of it.
         settings.data_path.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._keyring = keys.keyring(settings)
+        self.phase = "starting the database"
         self.dsn = await self._database()
         pool = await Pool.open(self.dsn, size=settings.db_read_connections)
         parts.push_async_callback(pool.close)
@@ -114,18 +142,22 @@ class Daemon:
         self._providers = Providers(settings.variables)
         parts.push_async_callback(self._providers.close)
         self._policy = with_providers(policy_of(settings), self._providers)
-        tenants = self._tenants(pool, readers, documents)
+        tenants = self.tenants = self._tenants(pool, readers, documents)
         servers = self._comparison(tenants, readers)
+        parts.push_async_callback(self._sites.close)
         await self._edges(readers, documents, tenants, servers)
+        self._doors.push_async_callback(self._sites.shut)
+        self.phase = "loading the tenants"
         tenants.start()
         parts.push_async_callback(tenants.stop, STOP_SECONDS)
-        timetable = self._timetable(tenants)
+        timetable = self.timetable = self._timetable(tenants)
         await self._loaded(tenants)
         timetable.start()
-        parts.push_async_callback(timetable.stop)
+        self._doors.push_async_callback(timetable.stop)
         rounds = self._rounds(tenants, servers)
         rounds.start()
-        parts.push_async_callback(rounds.stop)
+        self._doors.push_async_callback(rounds.stop)
+        self.phase = "running"
         # What is loaded stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -136,12 +168,13 @@ class Daemon:
         if dsn is None:
             connections = len(settings.tenants) + settings.db_read_connections + SPARE_CONNECTIONS
             postgres = EmbeddedPostgres(settings.data_path, max_connections=connections)
-            await postgres.start()
+            await self._taken(postgres.start)
             self._parts.push_async_callback(postgres.stop)
             watch = spawn(postgres.watch(self._on_database_down, self._on_database_up), name="watch postgres")
             self._parts.push_async_callback(_cancelled, watch)
             dsn = postgres.dsn
         connection = await connect(dsn, statement_timeout_ms=600_000)
+        self.phase = "migrating the database"
         try:
             applied = await migrate(connection)
         finally:
@@ -149,6 +182,24 @@ class Daemon:
         if applied:
             _log.info("database_migrated", migrations=applied)
         return dsn
+
+    async def _taken(self, take: Callable[[], Awaitable[T]]) -> T:
+        """What a predecessor may still hold. Handed its sockets, we are its successor and wait for its end: those who
+        connect meanwhile wait, too. Raises HomeInUse, ControlSocketTaken.
+        """
+        until = time.monotonic() + (PREDECESSOR_SECONDS if self._sites.all_handed_over else 0)
+        before = self.phase
+        while True:
+            try:
+                taken = await take()
+            except (HomeInUse, ControlSocketTaken):
+                if time.monotonic() >= until:
+                    raise
+                self.phase = "waiting for the predecessor's end"
+                await asyncio.sleep(0.05)
+            else:
+                self.phase = before
+                return taken
 
     def _on_database_down(self) -> None:
         self.database_down = "the database is down"
@@ -218,7 +269,9 @@ class Daemon:
         accounts = accounts_of(tenants, settings.tenants, passwords)
         configured = settings.stripe_secret_key is not None
         payments = Payments(tenants, settings.tenants, clock=self._clock, configured=configured)
-        await self._parts.enter_async_context(control_site(accounts, payments, servers, settings.data_path))
+        await self._taken(
+            lambda: self._doors.enter_async_context(control_site(accounts, payments, servers, settings.data_path))
+        )
         tokens = Tokens(keys.jwt_secret(settings), self._clock)
         authenticator = authenticator_of(settings, tokens, tenants, self._clock)
         socket_app = create_socket_app(
@@ -233,7 +286,7 @@ class Daemon:
             snapshot=Dashboard(tenants, look_ups(self._providers), self._policy.dns_domain).snapshot,
             clock=self._clock,
         )
-        self.websocket_port = await self._serve(socket_app, settings.websocket_port)
+        self.websocket_port = await self._sites.open("socketio", socket_app, settings.host, settings.websocket_port)
         app = create_app(
             Dependencies(
                 settings=http_settings(settings, self.websocket_port),
@@ -253,7 +306,7 @@ class Daemon:
                 asyncapi=partial(asyncapi_document, settings.websocket_namespace),
             )
         )
-        self.http_port = await self._serve(app, settings.port)
+        self.http_port = await self._sites.open("http", app, settings.host, settings.port)
 
     def _timetable(self, tenants: Tenants) -> BillingTimetable:
         settings = self.settings
@@ -283,14 +336,6 @@ class Daemon:
         late = tenants.late(LATE)
         waiting += [f"tenant {tenant_id}: due work is {lag} late" for tenant_id, lag in late.items()]
         return self.database_down or "; ".join(waiting) or None
-
-    async def _serve(self, app: web.Application, port: int) -> int:
-        """Open a site for `app`; the port it has got."""
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_SECONDS)
-        await runner.setup()
-        self._parts.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, self.settings.host, port, backlog=1024, reuse_address=True).start()
-        return int(runner.addresses[0][1])
 
     async def _loaded(self, tenants: Tenants) -> None:
         """Wait until every tenant can answer. Raises SettingsError for one that these settings don't fit."""
@@ -324,35 +369,3 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def run(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT; the exit code."""
-    return uvloop.run(_run(settings))
-
-
-async def _run(settings: Settings) -> int:
-    daemon = Daemon(settings)
-    stop = asyncio.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    try:
-        await daemon.start()
-    except (DatabaseError, PostgresFailed, HomeInUse, ControlSocketTaken, SettingsError, OSError) as error:
-        _log.error("start_failed", reason=str(error))
-        return 1
-    print(greeting(daemon), flush=True)  # noqa: T201 (said to whoever started us, not logged)
-    await stop.wait()
-    await daemon.stop()
-    return 0
-
-
-def greeting(daemon: Daemon) -> str:
-    """The one line that says where the daemon listens, and how the first admin registers."""
-    settings = daemon.settings
-    api = f"http://{settings.host}:{daemon.http_port}/api"
-    line = f"decabilld listens on {api} (Socket.IO on port {daemon.websocket_port})."
-    if not daemon.first_run or settings.authentication != "users" or settings.disable_signup:
-        return line
-    body = '{"email": "you@example.com", "password": "..."}'
-    return f"{line} The first to register is the admin: curl {api}/auth/register --json '{body}'"

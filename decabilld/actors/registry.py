@@ -81,6 +81,11 @@ class Tenants:
         """Tenants that these settings don't fit, each with the reason."""
         return {tenant_id: actor.refused for tenant_id, actor in self._actors.items() if actor.refused}
 
+    @property
+    def all_fenced(self) -> bool:
+        """Whether other processes own every tenant now: there is nothing left to do here."""
+        return all(actor.fenced for actor in self._actors.values())
+
     def late(self, tolerated: timedelta) -> dict[str, timedelta]:
         """Loaded tenants whose due work waits longer than that, each with how long."""
         lags = {tenant_id: actor.late_by() for tenant_id, actor in self._actors.items() if not actor.reason_down}

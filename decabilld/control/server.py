@@ -24,7 +24,7 @@ from decabilld.domain.refusals import Refusal
 CREATE_ADMIN, IMPORT_USERS, RECONCILE_PAYMENTS = "/create-admin", "/import-users", "/reconcile-payments"
 RECONCILE_SERVERS = "/reconcile-servers"
 BODY_BYTES_MAX = 64 * 1024 * 1024
-STOP_SECONDS = 5.0
+STOP_SECONDS = 1.5
 
 
 class CreateAdmin(Struct, frozen=True):

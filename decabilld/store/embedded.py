@@ -44,7 +44,7 @@ WATCH_SECONDS = 0.1
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 10.0
 STEADY_SECONDS = 60.0  # up for so long, and the next death starts with the first delay again
-STOPPING = ((signal.SIGINT, 6.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 1.0))  # fast, immediate, dead: under 10 s
+STOPPING = ((signal.SIGINT, 4.0), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 0.5))  # fast, immediate, dead
 
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ class EmbeddedPostgres:
             raise
 
     async def stop(self) -> None:
-        """Shut down in less than 10 s, fast if it can be, and let the data directory go."""
+        """Shut down in less than 6 s, fast if it can be, and let the data directory go."""
         process, self._process = self._process, None
         try:
             if process is not None:

@@ -1,0 +1,80 @@
+"""The daemon as a process: its signals, the sockets that it is handed, and what the service manager hears of it.
+
+Owns nothing of what runs in it; that is `daemon.py`'s.
+"""
+
+import asyncio
+import signal
+
+import structlog
+import uvloop
+
+from decabilld.control.socket_file import ControlSocketTaken
+from decabilld.daemon import Daemon
+from decabilld.notify import Notifier
+from decabilld.settings import Settings, SettingsError
+from decabilld.sites import BadSocket, Sites, handed_over
+from decabilld.store.errors import DatabaseError, HomeInUse, PostgresFailed
+
+_log = structlog.get_logger("process")
+
+
+def run(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT, or until others have taken over every tenant; the exit code."""
+    return uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> int:
+    notifier = Notifier()
+    stop = asyncio.Event()
+    try:
+        daemon = Daemon(settings, sites=Sites(handed_over()))
+        _stop_on_signals(daemon, stop)
+        async with notifier.starting(daemon.status):
+            await daemon.start()
+    except (DatabaseError, PostgresFailed, HomeInUse, ControlSocketTaken, SettingsError, BadSocket, OSError) as error:
+        _log.error("start_failed", reason=str(error))
+        return 1
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+        return 0
+
+    def beat() -> None:
+        notifier.tell(WATCHDOG="1", STATUS=daemon.status())
+        if daemon.tenants.all_fenced:
+            _log.error("superseded", reason="other processes own every tenant now")
+            stop.set()
+
+    daemon.timetable.beat(notifier.every_seconds, beat)
+    notifier.tell(READY="1", STATUS=daemon.status())
+    print(greeting(daemon), flush=True)  # noqa: T201 (said to whoever started us, not logged)
+    await stop.wait()
+    notifier.tell(STOPPING="1", STATUS="stopping")
+    await daemon.stop()
+    return 0
+
+
+def _stop_on_signals(daemon: Daemon, stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT set `stop`; a start that is under way is broken off."""
+    main = asyncio.current_task()
+    assert main is not None
+
+    def ask() -> None:
+        if not stop.is_set() and daemon.phase != "running":
+            main.cancel()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ask)
+
+
+def greeting(daemon: Daemon) -> str:
+    """The one line that says where the daemon listens, and how the first admin registers."""
+    settings = daemon.settings
+    api = f"http://{settings.host}:{daemon.http_port}/api"
+    line = f"decabilld listens on {api} (Socket.IO on port {daemon.websocket_port})."
+    if not daemon.first_run or settings.authentication != "users" or settings.disable_signup:
+        return line
+    body = '{"email": "you@example.com", "password": "..."}'
+    return f"{line} The first to register is the admin: curl {api}/auth/register --json '{body}'"
