@@ -319,6 +319,7 @@ class Daemon:
                 billing_ms=settings.open_position_invoice_scheduler_interval_ms,
                 overdue_ms=settings.invoice_overdue_scheduler_interval_ms,
                 reminders_ms=settings.reminder_scheduler_interval_ms,
+                backorders_ms=settings.backorder_retry_interval_ms,
                 payments_ms=settings.payment_reconcile_interval_ms,
             ),
         )

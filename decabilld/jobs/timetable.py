@@ -42,6 +42,7 @@ class Intervals(Struct, frozen=True, kw_only=True):
     billing_ms: int
     overdue_ms: int
     reminders_ms: int
+    backorders_ms: int
     payments_ms: int
 
 
@@ -58,6 +59,7 @@ class BillingTimetable:
         self._every(intervals.billing_ms, "billing", "charges", "billing")
         self._every(intervals.overdue_ms, "overdue", "overdue")
         self._every(intervals.reminders_ms, "reminders", "reminders")
+        self._every(intervals.backorders_ms, "backorders", "backorders")
         self._add(_each(intervals.payments_ms), "payments", ReconcilePayments())
         # To the second, so that invoices are dated on their billing day. A time that a clock change repeats comes
         # twice, of which the second finds nothing; one after a midnight that it skips is left to the next look.

@@ -44,6 +44,7 @@ def timetable_of(tenants: Tenants, **changes: Any) -> BillingTimetable:
         billing_ms=RARELY,
         overdue_ms=RARELY,
         reminders_ms=RARELY,
+        backorders_ms=RARELY,
         payments_ms=RARELY,
     )
     policy = changes.pop("policy", UTC_POLICY)

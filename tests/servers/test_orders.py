@@ -2,7 +2,10 @@
 
 from tests.harness.people import cents
 from tests.providers.fake_api import Fault
-from tests.servers.shop import DEFAULTS, ServerShop, until
+from tests.providers.fake_cloudflare import FakeCloudflare
+from tests.providers.fake_hetzner import FakeHetzner
+from tests.servers.conftest import StartDaemon
+from tests.servers.shop import DEFAULTS, ServerShop, deploying_at, opened_shop, until
 
 
 async def test_an_order_makes_a_server_appear_and_its_end_takes_it_away(shop: ServerShop) -> None:
@@ -99,6 +102,21 @@ async def test_no_capacity_is_refused_or_waits_and_is_fulfilled_by_itself(shop: 
     assert (begun["status"], begun["currentPeriodStart"][:16]) == ("active", "2024-02-03T08:00")
     await shop.admin.move_to("2024-03-03 08:00")
     assert [cents(p.net_minor) for p in await anna.positions(subscription)] == ["10.00"]
+
+
+async def test_a_backorder_is_fulfilled_by_itself_in_real_time(
+    start_daemon: StartDaemon, hetzner: FakeHetzner, cloudflare: FakeCloudflare
+) -> None:
+    daemon = await start_daemon(
+        test_clock=False, backorder_retry_interval_ms=1_000, **deploying_at(hetzner, cloudflare)
+    )
+    shop = await opened_shop(daemon, hetzner, cloudflare)
+    anna = await shop.customer("anna")
+    hetzner.sold_out.add(("cx23", "fsn1"))
+    subscription = await shop.order(anna, autoBackorder=True)
+    hetzner.sold_out.clear()
+    await shop.until_item(anna, subscription, "active")
+    assert (await anna.subscription(subscription))["status"] == "active"
 
 
 async def test_a_backorder_is_retried_with_other_wishes_or_cancelled(shop: ServerShop) -> None:
