@@ -23,7 +23,7 @@ def on_database(settings: Settings, work: Callable[[Connection], Awaitable[T]]) 
     logs.configure("warning", "text")
     try:
         return asyncio.run(with_database(settings, work))
-    except DatabaseError as error:
+    except (DatabaseError, OSError) as error:
         click.echo(f"decabilld: {error}", err=True)
         sys.exit(EXIT_FAULT)
 

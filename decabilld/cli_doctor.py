@@ -77,9 +77,9 @@ def _settings(settings: Settings) -> list[Finding]:
 
 
 async def _database(settings: Settings) -> list[Finding]:
-    if settings.external_dsn is None and not (settings.data_path / "postgres").exists():
-        return [well("database", "there is none yet; the daemon makes its own at its first start")]
     try:
+        if settings.external_dsn is None and not (settings.data_path / "postgres").exists():
+            return [well("database", "there is none yet; the daemon makes its own at its first start")]
         return await with_database(settings, lambda connection: database(settings, connection))
     except (DatabaseError, OSError) as error:
         return [wrong("database", f"{error}; see DB_HOST and its kin, or DECABILLD_DATA_DIR")]

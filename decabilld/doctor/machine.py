@@ -25,8 +25,9 @@ async def machine(settings: Settings, http: aiohttp.ClientSession) -> list[Findi
 
 def _directory(name: str, path: Path) -> Finding:
     """Whether we may write there, and how much room there is; one that isn't there yet is made by the daemon."""
-    there = next(place for place in (path, *path.parents) if place.exists())
+    there = path
     try:
+        there = next(place for place in (path, *path.parents) if place.exists())
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:

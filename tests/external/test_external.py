@@ -91,6 +91,7 @@ async def operator_asks(town: Town) -> tuple[int, bytes]:
     raise AssertionError("no answer at all")
 
 
+@pytest.mark.heavy
 async def test_books_move_there_and_back(external: ExternalPostgres, room: Path) -> None:
     """Embedded 18 to the system's, there it goes on, and back again."""
     async with daemon_process() as process:

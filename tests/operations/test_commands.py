@@ -8,6 +8,8 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from decabilld.sealing import Keyring
 from decabilld.store.embedded import EmbeddedPostgres, read_dsn
 from tests.control.command import Done, decabilld
@@ -127,6 +129,7 @@ async def test_a_failed_restore_leaves_the_directory_as_it_was(room: Path) -> No
     assert [path.name for path in home.iterdir()] == ["jwt_secret"]
 
 
+@pytest.mark.heavy
 async def test_secrets_come_back_with_their_key_only(room: Path) -> None:
     async with daemon_process(ENCRYPTION_KEY=OLD_KEY, TENANTS="default,acme") as process:
         await process.admin("default")
