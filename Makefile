@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 NODE := tests/node/node_modules/.package-lock.json
 
-.PHONY: run test test-all lint format bench demo openapi vendor lock clean help
+.PHONY: run test test-all lint format bench demo openapi client vendor lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -39,6 +39,9 @@ demo: $(INSTALLED)  ## a daemon of its own bills half a year; PDFs in ./demo-out
 openapi: $(INSTALLED)  ## write the contract's checked-in copies, docs/openapi.yaml and docs/asyncapi.yaml
 	$(BIN)/decabilld openapi > docs/openapi.yaml
 	$(BIN)/decabilld asyncapi > docs/asyncapi.yaml
+
+client: $(DEVELOPED) $(NODE)  ## generate a TypeScript and a Python client into build/client, and compile them
+	$(BIN)/python -m tests.contract.clients build/client
 
 vendor: $(NODE)  ## take what the pages under /docs bundle from npm, as tests/node/package.json pins it
 	node tests/node/vendor.mjs decabilld/http/assets/vendor
