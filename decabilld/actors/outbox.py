@@ -8,6 +8,7 @@ too; who asks for one gets it at once anyway.
 
 import asyncio
 import random
+import re
 import time
 from collections import Counter
 from datetime import datetime, timedelta
@@ -32,6 +33,9 @@ AT_A_TIME: dict[Lane, int] = {"prompt": 16, "servers": 16, "documents": 4}
 HELD_BACK_SECONDS = 0.5
 EFFECT_SECONDS = 120.0
 IDLE_SECONDS = 30.0
+REPORT_SECONDS = 120.0
+"""Nobody waits for an outcome to be kept; and an effect whose outcome is given up too early runs twice."""
+_ADDRESS = re.compile(r"[^\s<>\"'()]+@[^\s<>\"'()]+")
 _log = structlog.get_logger("outbox")
 
 
@@ -113,19 +117,23 @@ class Outbox:
         self._watch.attempted(
             Attempt(tenant_id=self._actor.tenant_id, row=row, outcome=how, began=began, ended=time.perf_counter())
         )
-        await self._report(row, outcome, settles)
+        try:
+            await self._report(row, outcome, settles)
+        except (Refusal, Bug) as error:
+            await self._report_undecided(row, settles, error)
 
     async def _attempted(self, row: OutboxRow) -> tuple[Attempted, Command, Settled | Postponed]:
         """One attempt: how it ended, and what is to be told of it."""
         try:
             effect = decode_effect(row.payload)
         except msgspec.ValidationError as error:
-            return "given_up", *_given_up(row, f"not understood by this version: {error}", self._clock())
+            return "given_up", *_given_up(row, _said(f"not understood by this version: {error}"), self._clock())
         try:
             outcome = await asyncio.wait_for(self._runners[type(effect)](self._actor.tenant_id, effect), EFFECT_SECONDS)
         except GivenUp as refused:
-            _log.error("effect_refused", effect=row.kind, id=row.id, reason=str(refused))
-            return "given_up", *_given_up(row, str(refused)[:500], self._clock())
+            reason = _said(str(refused))
+            _log.error("effect_refused", effect=row.kind, id=row.id, reason=reason)
+            return "given_up", *_given_up(row, reason, self._clock())
         except Exception as error:  # noqa: BLE001 (whatever an outsider does wrong: logged and tried again)
             return self._postponed(row, effect, error)
         return "done", outcome, Settled(row.id)
@@ -133,7 +141,7 @@ class Outbox:
     def _postponed(
         self, row: OutboxRow, effect: AnyEffect, error: Exception
     ) -> tuple[Attempted, Command, Settled | Postponed]:
-        reason = f"{type(error).__name__}: {error}"[:500]
+        reason = _said(f"{type(error).__name__}: {error}")
         attempts = row.attempts + 1
         _log.warning("effect_failed", effect=row.kind, id=row.id, attempts=attempts, reason=reason)
         if attempts >= effect.attempts_max:
@@ -144,13 +152,44 @@ class Outbox:
         return "failed", ConfirmEffectDone(), Postponed(again)
 
     async def _report(self, row: OutboxRow, outcome: Command, settles: Settled | Postponed) -> None:
+        """Said again while the actor surely hasn't heard it: run again instead, the effect might mail somebody twice.
+
+        Where it may have been heard, the row tells: if that still stands, the effect runs again, safe by its id.
+        Raises the actor's Refusal or Bug.
+        """
+        told = False
+        while True:
+            try:
+                await self._actor.ask(
+                    outcome, who="outbox", cause=row.cause, settles=settles, timeout_seconds=REPORT_SECONDS
+                )
+                return
+            except (Busy, Unavailable) as error:
+                if not told:
+                    reason = f"{type(error).__name__}: {error}"
+                    _log.warning("effect_outcome_not_kept", effect=row.kind, id=row.id, reason=reason)
+                told = True
+                await asyncio.sleep(1.0)
+                unknown = isinstance(error, Unavailable) and error.outcome_unknown
+                if unknown or self._stopping or self._actor.fenced:
+                    return
+
+    async def _report_undecided(self, row: OutboxRow, settles: Settled | Postponed, error: Exception) -> None:
+        """The outcome can't be decided: as if the attempt had failed, so that its pauses grow and it has an end."""
+        outcome: Command = ConfirmEffectDone()
+        if isinstance(settles, Settled):
+            _, outcome, settles = self._postponed(row, decode_effect(row.payload), error)
         try:
-            await self._actor.ask(outcome, who="outbox", cause=row.cause, settles=settles)
-        except (Busy, Unavailable, Refusal, Bug) as error:
-            # The row still stands, so the effect runs again: effects are safe to repeat by their id.
-            reason = f"{type(error).__name__}: {error}"
-            _log.warning("effect_outcome_not_kept", effect=row.kind, id=row.id, reason=reason)
-            await asyncio.sleep(1.0)
+            await self._report(row, outcome, settles)
+        except (Refusal, Bug):
+            await self._report(row, ConfirmEffectDone(), settles)
+
+
+def _said(reason: str) -> str:
+    """An outsider's words as they may be kept: without addresses, which are personal data and the journal keeps for
+    ever, and without what PostgreSQL can't store."""
+    storable = reason.encode(errors="replace").decode().replace("\0", "")
+    return _ADDRESS.sub("<address>", storable)[:500]
 
 
 def _given_up(row: OutboxRow, reason: str, now: datetime) -> tuple[GiveUpEffect, Postponed]:

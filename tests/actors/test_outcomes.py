@@ -1,0 +1,67 @@
+"""Outcomes of effects: kept once, however busy the actor is; never told in words that the journal may not keep."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from decabilld.actors.ports import GivenUp
+from decabilld.messages.commands import CreateUser
+from decabilld.messages.decision import Command
+from decabilld.messages.effects import RenderDocument
+from tests.actors.stage import Stage, days_pass, subscribed
+from tests.actors.test_outbox import Outside, done
+
+
+async def test_an_effect_runs_once_though_its_outcome_comes_while_the_mailbox_is_full(stage: Stage) -> None:
+    outside = Outside()
+    actor = await stage.actor(runners=outside.runners)
+    outside.open.clear()
+    await subscribed(actor, "anna", days=2)
+    await days_pass(actor, 40)
+    await stage.until(lambda: outside.asked)
+    mailbox = actor._mailbox
+    capacity, mailbox._capacity = mailbox._capacity, 0
+    outside.open.set()
+    await asyncio.sleep(1.5)
+    mailbox._capacity = capacity
+    await done(stage)
+    assert len(outside.asked) == len(set(outside.asked)) == await stage.value("SELECT count(*) FROM invoices")
+
+
+async def test_an_outcome_that_cannot_be_decided_is_tried_again_after_pauses_and_has_an_end(stage: Stage) -> None:
+    asked = 0
+
+    async def absurd(tenant_id: str, effect: Any) -> Command:
+        nonlocal asked
+        asked += 1
+        return CreateUser(email="anna@example.org", password_hash="x")  # a Conflict, always
+
+    actor = await stage.actor(runners={RenderDocument: absurd})
+    await subscribed(actor, "anna")
+    await days_pass(actor, 32)
+    async with asyncio.timeout(8):
+        while not await stage.value("SELECT max(attempts) FROM outbox"):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    asked_by_then = asked
+    await asyncio.sleep(0.5)
+    assert asked == asked_by_then
+    async with asyncio.timeout(15):
+        while not await stage.value("SELECT count(*) FROM outbox WHERE failed_at IS NOT NULL"):
+            stage.clock.ahead += timedelta(hours=2)
+            actor.on_effects()
+            await asyncio.sleep(0.05)
+    assert await stage.value("SELECT count(*) FROM journal WHERE kind = 'effect.given_up'") >= 1
+
+
+async def test_what_an_outsider_says_is_kept_without_addresses_and_without_what_cannot_be_stored(stage: Stage) -> None:
+    async def refused(tenant_id: str, effect: Any) -> Command:
+        raise GivenUp("550 5.1.1 <anna@example.org>: user\0 unknown \udce4 (to anna@example.org)")
+
+    actor = await stage.actor(runners={RenderDocument: refused})
+    await subscribed(actor, "anna", days=2)
+    await days_pass(actor, 40)
+    async with asyncio.timeout(8):
+        while await stage.value("SELECT count(*) FROM outbox WHERE failed_at IS NULL"):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    said = await stage.value("SELECT message FROM journal WHERE kind = 'effect.given_up' LIMIT 1")
+    assert said == "RenderDocument was given up: 550 5.1.1 <<address>>: user unknown ? (to <address>)"
