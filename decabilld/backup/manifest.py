@@ -69,4 +69,6 @@ def decoded(content: bytes) -> Manifest:
         raise Damaged(f"{MANIFEST} can't be read: {error}") from error
     if manifest.format != FORMAT:
         raise Damaged(f"it is of format {manifest.format}; this version reads format {FORMAT}")
+    if not manifest.migrations or manifest.tenant not in (None, *manifest.tenants):
+        raise Damaged(f"{MANIFEST} lacks the schema, or the tenant that it is of")
     return manifest

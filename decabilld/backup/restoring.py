@@ -45,8 +45,11 @@ class Archive:
     def rows(self) -> Iterator[tuple[str, str, list[str]]]:
         """Member, table and lines of each page, in the order in which they fill."""
         for name, content in container.members(self.path, "rows/"):
-            lines = container.unpacked(name, content).decode().removesuffix("\n").split("\n")
-            yield name, name.split("/")[1], lines
+            try:
+                text = container.unpacked(name, content).decode()
+            except UnicodeDecodeError as error:
+                raise Damaged(f"{name} is no text: {error}") from error
+            yield name, name.split("/")[1], text.removesuffix("\n").split("\n")
 
     def documents(self) -> Iterator[tuple[tuple[str, str], bytes]]:
         """Tenant and number, and the content of each."""
@@ -120,7 +123,9 @@ async def _check_rows(connection: Connection, manifest: Manifest, told: Told, *,
     tables = {table.name: table for table in await snapshot.tables(connection)}
     faults = []
     for made in manifest.tables:
-        table = tables[made.name]
+        table = tables.get(made.name)
+        if table is None:
+            raise Damaged(f"it tells of a table {made.name} that its schema lacks")
         rows = await snapshot.count(connection, table, manifest.tenant)
         if rows != made.rows:
             faults.append(f"{made.name}: {rows} rows, not {made.rows}")
@@ -162,4 +167,7 @@ async def _put_documents(connection: Connection, archive: Archive, documents: Do
                 break
         else:
             raise Damaged(f"the document {'/'.join(place)} belongs to no invoice")
-        await documents.keep(*place, content)
+        try:
+            await documents.keep(*place, content)
+        except ValueError as error:
+            raise Damaged(f"the document {'/'.join(place)} can't be kept: {error}") from error

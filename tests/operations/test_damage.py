@@ -151,6 +151,44 @@ async def test_a_journal_row_taken_out_of_an_archive_with_right_checksums_is_fou
         await restored(empty, file, tmp_path / "back")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        (b'"format": 1', b'"format": 2', "format 2; this version reads format 1"),
+        (b'"tenant": null', b'"tenant": "nobody"', "lacks the schema, or the tenant"),
+        (b'"name": "users"', b'"name": "losers"', "a table losers that its schema lacks"),
+        (b'"rows":', b'"row":', "manifest.json can't be read"),
+    ],
+)
+async def test_a_manifest_that_makes_no_sense_is_refused(
+    old: bytes, new: bytes, named: str, database: str, empty: str, tmp_path: Path
+) -> None:
+    await backed_up(database, tmp_path / "all.tar", tmp_path)
+    with (tmp_path / "odd.tar").open("wb") as opened:
+        writer = container.Writer(opened)
+        for name, content in container.members(tmp_path / "all.tar"):
+            writer.add(name, content.replace(old, new) if name == "manifest.json" else content)
+        writer.finish()
+    with pytest.raises(Damaged, match=named):
+        await restored(empty, tmp_path / "odd.tar", tmp_path / "back")
+
+
+async def test_a_number_that_leads_out_of_the_documents_is_refused(
+    documents: Path, database: str, empty: str, tmp_path: Path
+) -> None:
+    await backed_up(database, tmp_path / "all.tar", documents)
+    out = "../../out"
+    file = forged(tmp_path / "all.tar", "invoices", lambda lines: [line.replace(INVOICE, out) for line in lines])
+    away = tmp_path / "away.tar"
+    with away.open("wb") as opened:
+        writer = container.Writer(opened)
+        for name, content in container.members(file):
+            writer.add(name.replace(INVOICE, out), content)
+        writer.finish()
+    with pytest.raises(Damaged, match="can't be kept"):
+        await restored(empty, away, tmp_path / "back", verify=False)
+
+
 async def test_a_foreign_document_is_refused(documents: Path, database: str, empty: str, tmp_path: Path) -> None:
     await backed_up(database, tmp_path / "all.tar", documents)
     file = tmp_path / "more.tar"
