@@ -84,6 +84,8 @@ def confirm_checkout_opened(state: TenantState, command: ConfirmCheckoutOpened, 
 def confirm_checkout_failed(state: TenantState, command: ConfirmCheckoutFailed, context: Context) -> Decision:
     """Refused for good: the attempt failed. In doubt: a session may exist, so the attempt is kept and asked again."""
     attempt = _attempt(state, command.attempt_id)
+    if attempt.status != "opening":
+        return Decision(reply=attempt)  # an effect may run twice, and the outcome that came first counts
     status = "opening" if command.in_doubt else "failed"
     failed = replace(attempt, status=status, failure=command.reason, updated_at=context.wall)
     kind = "payment.checkout_in_doubt" if command.in_doubt else "payment.checkout_failed"

@@ -32,6 +32,8 @@ from decabilld.messages.server_effects import SwitchServer
 
 def confirm_server_created(state: TenantState, command: ConfirmServerCreated, context: Context) -> Decision:
     item, subscription = _concerned(state, command)
+    if item.step != "create":
+        return _known_already()
     made = replace(item, step=None, server_id=command.server_id, public_ip=command.public_ip, failure=None)
     entry = item_entry("server.created", f"Server {made.hostname} created", made, server_id=command.server_id)
     return _onwards(state, made, subscription, entry, context)
@@ -39,6 +41,8 @@ def confirm_server_created(state: TenantState, command: ConfirmServerCreated, co
 
 def confirm_server_address(state: TenantState, command: ConfirmServerAddress, context: Context) -> Decision:
     item, subscription = _concerned(state, command)
+    if item.step != "await_address":
+        return _known_already()
     reached = replace(item, step=None, server_id=command.server_id, public_ip=command.public_ip)
     entry = item_entry(
         "server.addressed", f"Server {reached.hostname} has an address", reached, address=command.public_ip
@@ -49,6 +53,8 @@ def confirm_server_address(state: TenantState, command: ConfirmServerAddress, co
 def confirm_name_published(state: TenantState, command: ConfirmNamePublished, context: Context) -> Decision:
     """A name that can't be published keeps no server from running: it is said, and the address serves."""
     item, subscription = _concerned(state, command)
+    if item.step != "publish_name":
+        return _known_already()
     if command.failure is None:
         entry = item_entry("server.name_published", f"{item.hostname} is published", item)
     else:
@@ -64,6 +70,8 @@ def confirm_name_published(state: TenantState, command: ConfirmNamePublished, co
 def confirm_server_refused(state: TenantState, command: ConfirmServerRefused, context: Context) -> Decision:
     """No server: with autoBackorder the order waits for one, else it ends. Nothing was charged, nothing will be."""
     item, subscription = _concerned(state, command)
+    if item.step not in ("create", "await_address"):
+        return _known_already()
     refused = replace(item, step=None, failure=command.reason, updated_at=context.now)
     entry = item_entry(
         "server.refused",
@@ -103,6 +111,8 @@ def confirm_server_refused(state: TenantState, command: ConfirmServerRefused, co
 def confirm_server_removed(state: TenantState, command: ConfirmServerRemoved, context: Context) -> Decision:
     """Nothing outside is left: the hostname is free again, and the secrets are of no more use."""
     item, _ = _concerned(state, command)
+    if item.step != "remove":
+        return _known_already()
     released = replace(item, step=None, released_at=context.now, sealed_secrets=None, updated_at=context.now)
     entry = item_entry("server.removed", f"Server {item.hostname} removed", released, server_id=item.server_id)
     return Decision(changes=(released,), entries=(entry,))
@@ -167,6 +177,11 @@ def report_stack_update(state: TenantState, command: ReportStackUpdate, context:
             level="warning",
         )
     return Decision(changes=(updated,), entries=(entry,))
+
+
+def _known_already() -> Decision:
+    """The outcome came before, and what follows from it is under way: an effect may run twice."""
+    return Decision()
 
 
 def _onwards(
