@@ -18,6 +18,7 @@ from decabilld.cli_options import EXIT_FAULT, env_file_option, json_option, with
 from decabilld.cli_payments import reconcile_payments
 from decabilld.cli_servers import reconcile_servers
 from decabilld.settings import variables
+from decabilld.settings.example import example
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,13 +50,17 @@ def serve(env_file: Path | None) -> None:
 
 @main.command("settings")
 @json_option
-def list_settings(*, as_json: bool) -> None:
+@click.option("--env", "as_env", is_flag=True, help="As an env file to begin with: config/decabilld.env.example.")
+def list_settings(*, as_json: bool, as_env: bool) -> None:
     """List every setting with its meaning and default.
 
     \b
     Example:
-      decabilld settings | less
+      decabilld settings --env > decabilld.env
     """
+    if as_env:
+        click.echo(example(), nl=False)
+        return
     rows = [{key: str(row[key]) for key in ("name", "meaning", "default")} for row in variables()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))

@@ -90,7 +90,7 @@ class Settings(ProviderSettings, OutsideSettings, BillingSettings, DatabaseSetti
 
 
 def variables() -> list[dict[str, Any]]:
-    """Each variable's `name`, `meaning`, `default`, `secret`, and the `field` of Settings that it sets."""
+    """Each variable's `name`, `meaning`, `default`, `secret`, `live`, and the `field` of Settings that it sets."""
     return [
         {"field": field.name, "default": field.default, **field.metadata}
         for field in dataclasses.fields(Settings)

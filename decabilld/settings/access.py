@@ -52,12 +52,18 @@ class AccessSettings:
         parsing.origins,
     )  # fmt: skip
     rate_limit_enabled: bool | None = variable(
-        "RATE_LIMIT_ENABLED", None, "Whether clients are limited at all; default: only in production", parsing.flag
+        "RATE_LIMIT_ENABLED",
+        None,
+        "Whether clients are limited at all; default: only in production",
+        parsing.flag,
+        live=True,
     )
-    rate_limit_ttl_seconds: int = variable("RATE_LIMIT_TTL", 60, "Seconds of a window", parsing.whole(1, 86_400))
+    rate_limit_ttl_seconds: int = variable(
+        "RATE_LIMIT_TTL", 60, "Seconds of a window", parsing.whole(1, 86_400), live=True
+    )
     rate_limit_limit: int = variable(
         "RATE_LIMIT_LIMIT", 100, "Requests of a client to a route in a window; login and codes allow 10 a minute",
-        parsing.whole(1, 1_000_000),
+        parsing.whole(1, 1_000_000), live=True,
     )  # fmt: skip
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = variable(
         "TRUSTED_PROXIES", (), "Addresses or networks of proxies whose X-Forwarded-* headers count", parsing.networks

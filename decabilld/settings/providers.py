@@ -14,14 +14,14 @@ from decabilld.settings.variable import HOUR_MS, variable
 class ProviderSettings:
     hetzner_api_token: str | None = variable(
         "HETZNER_API_TOKEN", None, "Hetzner Cloud: a project's token with read and write; unset: nothing is ordered "
-        "there", secret=True,
+        "there", secret=True, live=True,
     )  # fmt: skip
     hetzner_api_base: str = variable(
         "HETZNER_API_BASE", "https://api.hetzner.cloud/v1", "Where Hetzner Cloud answers", parsing.address
     )
     digitalocean_api_token: str | None = variable(
         "DIGITALOCEAN_API_TOKEN", None, "DigitalOcean: a token with read and write; unset: nothing is ordered there",
-        secret=True,
+        secret=True, live=True,
     )  # fmt: skip
     digitalocean_api_base: str = variable(
         "DIGITALOCEAN_API_BASE", "https://api.digitalocean.com/v2", "Where DigitalOcean answers", parsing.address
@@ -32,7 +32,7 @@ class ProviderSettings:
     )  # fmt: skip
     cloudflare_api_token: str | None = variable(
         "CLOUDFLARE_API_TOKEN", None, "Cloudflare: a token that may edit the zone's DNS; unset: no names are published",
-        secret=True,
+        secret=True, live=True,
     )  # fmt: skip
     cloudflare_api_base: str = variable(
         "CLOUDFLARE_API_BASE", "https://api.cloudflare.com/client/v4", "Where Cloudflare answers", parsing.address

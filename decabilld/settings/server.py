@@ -34,12 +34,12 @@ class ServerSettings:
         lambda value: Path(value).expanduser(),
     )  # fmt: skip
     log_level: str = variable("LOG_LEVEL", "info", "debug, info, warning or error",
-                               parsing.one_of("debug", "info", "warning", "error"))  # fmt: skip
+                               parsing.one_of("debug", "info", "warning", "error"), live=True)  # fmt: skip
     log_format: str = variable("LOG_FORMAT", "auto", "json, text, or auto: text on a terminal",
                                 parsing.one_of("auto", "json", "text"))  # fmt: skip
 
     tenants: tuple[str, ...] = variable("TENANTS", ("default",), "Tenants that are served, separated by commas",
-                                         parsing.tenants)  # fmt: skip
+                                         parsing.tenants, live=True)  # fmt: skip
     tenants_allow_default: bool = variable(
         "TENANTS_ALLOW_DEFAULT", True, "Whether a request without X-Tenant means the tenant `default`", parsing.flag
     )
