@@ -29,7 +29,7 @@ from decabilld.http.operation import Auth, Operation
 from tests.contract.shop import Shop, open_shop
 from tests.harness.people import PASSWORD
 
-EXAMPLES, EXAMPLES_IN_ALL = 25, 100
+EXAMPLES, EXAMPLES_IN_ALL = 25, 50
 """Of valid and of invalid requests each, for every operation."""
 CALL_SECONDS = 30
 CHECKS = [

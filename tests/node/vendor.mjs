@@ -1,6 +1,7 @@
 // Copies what the pages under /docs need of npm into decabilld/http/assets/vendor, whence the daemon serves it offline.
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const FILES = {
   "swagger-ui-dist": ["swagger-ui-bundle.js", "swagger-ui-bundle.js.LICENSE.txt", "swagger-ui.css", "LICENSE", "NOTICE"],
@@ -15,7 +16,7 @@ const FILES = {
 const target = process.argv[2];
 const versions = {};
 for (const [name, files] of Object.entries(FILES)) {
-  const from = join(import.meta.dirname, "node_modules", name);
+  const from = fileURLToPath(new URL(`node_modules/${name}`, import.meta.url));
   const short = name.replace("@", "").replace("/", "-");
   mkdirSync(join(target, short), { recursive: true });
   for (const file of files) copyFileSync(join(from, file), join(target, short, basename(file)));
