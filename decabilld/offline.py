@@ -45,7 +45,7 @@ class BareTenant:
     async def ask(self, tenant_id: str, command: Command, *, who: str, cause: str, timeout_seconds: float) -> object:
         """The reply, once it is durable; time-outs are the store's. Raises the Refusal, Bug, or Unavailable."""
         assert tenant_id == self._tenant_id, "another tenant isn't loaded"
-        draft = Draft(self._state, self._head, wall=system_clock(), policy=self._policy, answers=[])
+        draft = Draft(self._state, self._head, wall=system_clock(), policy=self._policy, answers=[], waiting={})
         draft.take(Envelope(command, who=who, cause=cause))
         [outcome] = draft.outcomes
         if outcome.error is not None:

@@ -253,7 +253,9 @@ class TenantActor:
             state = state.with_loaded(await self._store.load(needs))
         keys = [(e.idempotency.who, e.idempotency.key) for e in envelopes if e.idempotency is not None]
         answers: list[StoredAnswer] = await self._store.load_answers(keys) if keys else []
-        return Draft(state, self._head, wall=self._wall_now(), policy=self.policy, answers=answers)
+        return Draft(
+            state, self._head, wall=self._wall_now(), policy=self.policy, answers=answers, waiting=self._waiting
+        )
 
     async def _halve(self, envelopes: Sequence[Envelope], refused: CommitRefused) -> None:
         """Nothing happened: find the one at fault by halves; it alone fails."""

@@ -3,7 +3,7 @@
 Pure but for the log line of a bug. A draft that isn't committed is dropped, and nothing of it has happened.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -46,7 +46,7 @@ class Outcome(Struct, frozen=True):
 
 
 class Draft:
-    """Gathers the decisions of one batch over a published state."""
+    """Gathers the decisions of one batch over a published state. `waiting`: whoever waits for an effect's outcome."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Draft:
         wall: datetime,
         policy: BillingPolicy,
         answers: list[StoredAnswer],
+        waiting: Mapping[Id, Sequence[Envelope]],
     ) -> None:
         self.state, self.policy = state, policy
         self._wall, self._head, self._expected = wall, head, head
@@ -66,6 +67,14 @@ class Draft:
         self._done: list[Id] = []
         self._answers = {(answer.who, answer.key): answer for answer in answers}
         self._new_answers: list[StoredAnswer] = []
+        self._waiting = {effect_id: list(envelopes) for effect_id, envelopes in waiting.items()}
+        self._under_way = {
+            (key.who, key.key): (effect_id, key.request_digest)
+            for effect_id, envelopes in waiting.items()
+            for envelope in envelopes
+            if (key := envelope.idempotency) is not None
+        }
+        """Keys of requests whose answer is that of an effect."""
         self.outcomes: list[Outcome] = []
         self.successors: list[Envelope] = []
 
@@ -84,6 +93,7 @@ class Draft:
             context = self._context(envelope)
             decision = decide(self.state, envelope.command, context)
             written = self._chained(decision.entries, context)
+            reply = self._answered(envelope, decision.reply)
         except Refusal as refusal:
             self.outcomes.append(Outcome(envelope, error=refusal))
             return
@@ -100,7 +110,7 @@ class Draft:
                 self.outcomes.append(Outcome(envelope, error=Bug()))
             return
         self._journal += written
-        self._adopt(envelope, decision)
+        self._adopt(envelope, decision, reply)
 
     def batch(self) -> Batch:
         return Batch(
@@ -129,14 +139,19 @@ class Draft:
             cause=envelope.cause,
         )
 
-    def _stored_answer(self, key: IdempotencyKey | None) -> Replayed | None:
-        if key is None or (stored := self._answers.get((key.who, key.key))) is None:
+    def _stored_answer(self, key: IdempotencyKey | None) -> Replayed | Deferred | None:
+        """What the key was answered before, or will be. Raises IdempotencyMismatch."""
+        if key is None:
             return None
-        if stored.request_digest != key.request_digest:
+        stored, under_way = self._answers.get((key.who, key.key)), self._under_way.get((key.who, key.key))
+        digest = stored.request_digest if stored else under_way[1] if under_way else key.request_digest
+        if digest != key.request_digest:
             raise IdempotencyMismatch("This Idempotency-Key was used with another request; take a new one.")
-        return Replayed(stored.status, stored.body.encode())
+        if stored is not None:
+            return Replayed(stored.status, stored.body.encode())
+        return Deferred(under_way[0]) if under_way else None
 
-    def _adopt(self, envelope: Envelope, decision: Decision) -> None:
+    def _adopt(self, envelope: Envelope, decision: Decision, reply: object) -> None:
         if decision.changes or decision.removed:
             self.state = self.state.with_changes(decision.changes, decision.removed)
             for entity in decision.changes:
@@ -163,9 +178,9 @@ class Draft:
                 self._done.append(effect_id)
             case Postponed(row):
                 self._outbox.append(row)
-        self._hand_on(envelope, decision)
+        self._hand_on(envelope, decision, reply)
 
-    def _hand_on(self, envelope: Envelope, decision: Decision) -> None:
+    def _hand_on(self, envelope: Envelope, decision: Decision, reply: object) -> None:
         handed_on = isinstance(decision.reply, HandedOn)
         for number, command in enumerate(decision.then):
             successor = Envelope(command, who=envelope.who, cause=envelope.cause)
@@ -175,13 +190,21 @@ class Draft:
             self.successors.append(successor)
         if handed_on:
             return
-        self.outcomes.append(Outcome(envelope, self._answered(envelope, decision.reply)))
+        self.outcomes.append(Outcome(envelope, reply))
 
     def _answered(self, envelope: Envelope, reply: object) -> object:
         """The reply, or what is kept for its idempotency key, so that first and repeated answers are the same bytes."""
+        if envelope.settles is not None:
+            self._answer_waiting(envelope.settles.answered_id, reply)
         key = envelope.idempotency
-        if key is None or isinstance(reply, Deferred | Refusal):
+        if key is None or isinstance(reply, HandedOn | Refusal):
             return reply
+        if isinstance(reply, Deferred):
+            self._waiting.setdefault(reply.effect_id, []).append(envelope)
+            self._under_way[key.who, key.key] = (reply.effect_id, key.request_digest)
+            return reply
+        if (key.who, key.key) in self._answers:
+            return reply  # several that wait for one effect may have the same key
         status, body = key.render(reply)
         answer = StoredAnswer(
             who=key.who,
@@ -194,6 +217,14 @@ class Draft:
         self._answers[key.who, key.key] = answer
         self._new_answers.append(answer)
         return Replayed(status, body)
+
+    def _answer_waiting(self, effect_id: Id | None, reply: object) -> None:
+        """Keep the outcome for the keys of those who wait for it, also of those who are gone by now."""
+        for waiter in self._waiting.pop(effect_id or "", ()):
+            if (key := waiter.idempotency) is not None:
+                self._under_way.pop((key.who, key.key), None)
+                if reply is not None:
+                    self._answered(waiter, reply)
 
     def _chained(self, entries: Iterable[Entry], context: Context) -> list[JournalRow]:
         """The entries as rows that follow the journal's end."""

@@ -4,12 +4,17 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from decabilld.actors.ports import GivenUp
-from decabilld.messages.commands import CreateUser
+import pytest
+
+from decabilld.actors.draft import Replayed
+from decabilld.actors.ports import GivenUp, Unavailable
+from decabilld.domain.refusals import IdempotencyMismatch
+from decabilld.messages.commands import ConfirmSwitched, CreateUser, SwitchItem
 from decabilld.messages.decision import Command
-from decabilld.messages.effects import RenderDocument
-from tests.actors.stage import Stage, days_pass, subscribed
+from decabilld.messages.effects import RenderDocument, SwitchServer
+from tests.actors.stage import Stage, days_pass, key, subscribed, tell
 from tests.actors.test_outbox import Outside, done
+from tests.store import samples
 
 
 async def test_an_effect_runs_once_though_its_outcome_comes_while_the_mailbox_is_full(stage: Stage) -> None:
@@ -65,3 +70,35 @@ async def test_what_an_outsider_says_is_kept_without_addresses_and_without_what_
             await asyncio.sleep(0.02)
     said = await stage.value("SELECT message FROM journal WHERE kind = 'effect.given_up' LIMIT 1")
     assert said == "RenderDocument was given up: 550 5.1.1 <<address>>: user unknown ? (to <address>)"
+
+
+async def test_a_key_of_a_request_that_waits_for_an_effect_stands_for_one_effect_too(stage: Stage) -> None:
+    """For what is asked meanwhile, and for what is asked again after its caller was gone before the outcome came."""
+    switched = 0
+    open_again = asyncio.Event()
+
+    async def switch(tenant_id: str, effect: Any) -> Command:
+        nonlocal switched
+        switched += 1
+        await open_again.wait()
+        return ConfirmSwitched(item_id=effect.item_id, subscription_id=effect.subscription_id, power=effect.power)
+
+    actor = await stage.actor()
+    (bought,) = await subscribed(actor, "anna")
+    await stage.stop()
+    item = samples.item(bought, step=None, service_type_id=None)
+    store = stage.store()
+    await store.commit(samples.batch(await store.claim(), [item]))
+    await store.close()
+    actor = await stage.actor(runners={SwitchServer: switch})
+    restart = SwitchItem(user_id=bought.user_id, subscription_id=bought.id, item_id=item.id, power="restart")
+    with pytest.raises(Unavailable):
+        await tell(actor, restart, idempotency=key("k"), timeout_seconds=0.2)
+    twice = [asyncio.create_task(tell(actor, restart, idempotency=key("k"))) for _ in range(2)]
+    with pytest.raises(IdempotencyMismatch):
+        await tell(actor, restart, idempotency=key("k", "another body"))
+    open_again.set()
+    assert await asyncio.gather(*twice) == [item, item]
+    again = await tell(actor, restart, idempotency=key("k"))
+    assert again == Replayed(201, f'{{"id":"{item.id}"}}'.encode())
+    assert switched == 1
