@@ -22,8 +22,9 @@ _log = structlog.get_logger("providers")
 
 
 class Kept(Generic[T]):
-    """`fresh_seconds`: how long an answer is given again. `stale_seconds`: how long, since it was asked for, it still
-    is while the provider is away. While only our requests are short, that is 60 s at least.
+    """`fresh_seconds`: how long an answer is given again; twice as long while the next is on its way. `stale_seconds`:
+    how long, since it was asked for, it still is while the provider is away; 60 s at least while only our requests
+    are short.
     """
 
     def __init__(
@@ -47,8 +48,8 @@ class Kept(Generic[T]):
     async def get(self) -> T:
         """Raises ProviderAway, for 5 s without asking again."""
         if self._asking is not None and self._now() >= self._fresh_until:
-            if stale := self._stale():
-                return stale[0]  # somebody else asks already; no need to wait for it
+            if last := self._meanwhile():
+                return last[0]
             await asyncio.shield(self._asking)
         if self._answer is not None and self._now() < self._fresh_until:
             if self._now() >= max(self._renew_at, self._failed_until):
@@ -95,7 +96,14 @@ class Kept(Generic[T]):
 
     def _fail(self, away: ProviderAway) -> None:
         self._failed, self._failed_until = away, self._now() + FAILURE_KEPT_SECONDS
-        _log.warning("provider_away", lookup=self._name, reason=str(away))
+        log = _log.debug if isinstance(away, OverBudget) else _log.warning  # that is daily life of a large account
+        log("provider_away", lookup=self._name, reason=str(away))
+
+    def _meanwhile(self) -> tuple[T] | None:
+        """The last answer, while the next is on its way: nobody waits for it but who knows better (`forget`)."""
+        if self._fresh_until == float("-inf"):
+            return None
+        return self._stale() or (self._answer if self._now() - self._asked_at <= 2 * self._fresh_seconds else None)
 
     def _stale(self) -> tuple[T] | None:
         """An answer that is still given while there is none better."""

@@ -259,6 +259,29 @@ async def test_who_asks_shortly_before_the_end_waits_for_nothing_and_brings_the_
     assert source.asked == 2
 
 
+async def test_a_listing_that_takes_long_is_waited_for_only_after_a_change() -> None:
+    clock, source, gate = Clock(), Source(), asyncio.Event()
+
+    async def slowly() -> int:
+        answer = await source()
+        if answer > 1:
+            await gate.wait()
+        return answer
+
+    kept = Kept("servers", slowly, fresh_seconds=5, now=clock)
+    await kept.get()
+    clock.seconds += 6
+    asking = asyncio.create_task(kept.get())
+    await asyncio.sleep(0.01)
+    assert await kept.get() == 1
+    kept.forget()
+    changed = asyncio.create_task(kept.get())
+    await asyncio.sleep(0)
+    assert not changed.done()
+    gate.set()
+    assert (await asking, await changed) == (2, 3)
+
+
 async def test_short_of_requests_nobody_waits_for_a_listing_either() -> None:
     clock, source, gate = Clock(), Source(), asyncio.Event()
 

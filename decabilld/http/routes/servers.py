@@ -27,7 +27,7 @@ _REFUSALS = (404, 502)
     auth=Auth.CUSTOMER,
     tag=TAG,
     summary="Look at a server",
-    description="As its provider sees it, at most five seconds ago. 400 while it is not provisioned.",
+    description="As its provider sees it, some seconds ago at most. 400 while it is not provisioned.",
     answer=provisioning.ServerInfoResponseSchema,
     refusals=_REFUSALS,
 )
