@@ -75,10 +75,19 @@ from decabilld.messages.commands.subscriptions import (
     RecordUsage,
     ResumeSubscription,
 )
-from decabilld.messages.commands.time import AT_A_TIME, DoDueWork, MoveTestClock, OpenTimetable, StartBillNow, Work
+from decabilld.messages.commands.time import (
+    AT_A_TIME,
+    CHANGES_ENOUGH,
+    DoDueWork,
+    MoveTestClock,
+    OpenTimetable,
+    StartBillNow,
+    Work,
+)
 
 __all__ = [
     "AT_A_TIME",
+    "CHANGES_ENOUGH",
     "AdmitSubject",
     "ApplyPaymentEvent",
     "AskPayment",

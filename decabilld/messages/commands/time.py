@@ -11,6 +11,9 @@ from decabilld.messages.decision import Command
 Work = Literal["charges", "billing", "overdue", "reminders", "backorders"]
 AT_A_TIME = 300
 """Subscriptions, customers or invoices that one command of long work deals with, so that requests get in between."""
+CHANGES_ENOUGH = 2_000
+"""With so many changes a command of long work ends before its number is full: after an outage each may have hundreds,
+and a commit has its time."""
 
 
 class DoDueWork(Command, frozen=True, kw_only=True):

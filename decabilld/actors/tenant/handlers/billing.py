@@ -38,7 +38,7 @@ from decabilld.domain.numbering import invoice_number, invoice_series
 from decabilld.domain.periods import at_local, local_date
 from decabilld.domain.policy import BillingPolicy
 from decabilld.domain.refusals import Invalid, NotFound, Refusal
-from decabilld.messages.commands import DoDueWork, StartBillNow
+from decabilld.messages.commands import CHANGES_ENOUGH, DoDueWork, StartBillNow
 from decabilld.messages.decision import Context, Decision, Effect, Entry
 
 ERRORS_KEPT = 100
@@ -117,10 +117,15 @@ def next_customers(state: TenantState, run: BillingRun, limit: int) -> list[Id]:
 def continue_run(
     state: TenantState, run: BillingRun, customers: list[Id], faulty: frozenset[Id], context: Context
 ) -> Decision:
-    """Invoice these customers; with none left the run is done. `faulty` ones failed by a bug and are only noted."""
+    """Invoice these customers, as many as one commit can take; with none left the run is done. `faulty` ones failed by
+    a bug and are only noted."""
     billing = Billing(state, context, run_id=run.id)
     errors: list[RunError] = []
+    done: list[Id] = []
     for user_id in customers:
+        if billing.change_count >= CHANGES_ENOUGH:
+            break
+        done.append(user_id)
         try:
             if user_id in faulty:
                 raise Invalid("Internal error; the log says more")
@@ -130,10 +135,10 @@ def continue_run(
             billing.note_failure(state, user_id, refusal.message)
     run = replace(
         run,
-        status="running" if customers else "done",
-        cursor=customers[-1] if customers else run.cursor,
-        done=run.done + len(customers),
-        user_count=max(run.user_count, run.done + len(customers)),
+        status="running" if done else "done",
+        cursor=done[-1] if done else run.cursor,
+        done=run.done + len(done),
+        user_count=max(run.user_count, run.done + len(done)),
         failed=run.failed + len(errors),
         invoices=run.invoices + billing.invoice_count,
         errors=(run.errors + tuple(errors))[:ERRORS_KEPT],
@@ -161,6 +166,10 @@ class Billing:
     @property
     def changes(self) -> tuple[Entity, ...]:
         return (*self._numbers.changes, *self._written)
+
+    @property
+    def change_count(self) -> int:
+        return len(self._written)
 
     def bill_customer(self, user_id: Id, origin: str) -> None:
         """One invoice per currency of all the customer's open positions; too small a total waits.

@@ -40,7 +40,7 @@ from decabilld.domain.entities import BillingRun, Entity, Id, Invoice, Subscript
 from decabilld.domain.lifecycle import INVOICE, step
 from decabilld.domain.policy import BillingPolicy
 from decabilld.domain.refusals import Invalid
-from decabilld.messages.commands import DoDueWork, MoveTestClock, OpenTimetable
+from decabilld.messages.commands import CHANGES_ENOUGH, DoDueWork, MoveTestClock, OpenTimetable
 from decabilld.messages.decision import Context, Decision, Entry, HandedOn
 
 E = TypeVar("E", bound=Entity)
@@ -113,11 +113,9 @@ def next_piece(state: TenantState, command: DoDueWork, context: Context) -> Deci
     backorders to be tried again.
     """
     if _charges_first(command):
-        subscriptions = tuple(
-            islice(_due(state, SUBSCRIPTIONS_DUE, subscription_due, command, context), command.at_a_time)
-        )
-        if subscriptions:
-            return _joined(pass_boundaries(state, subscription, context) for subscription in subscriptions)
+        subscriptions = islice(_due(state, SUBSCRIPTIONS_DUE, subscription_due, command, context), command.at_a_time)
+        if passed := _passed(state, subscriptions, context):
+            return _joined(passed)
     if "billing" in command.kinds:
         for run in _live_runs(state):
             customers = next_customers(state, run, command.at_a_time)
@@ -137,6 +135,18 @@ def next_piece(state: TenantState, command: DoDueWork, context: Context) -> Deci
         if backorders:
             return _joined(try_due_backorder(state, backorder, context) for backorder in backorders)
     return None
+
+
+def _passed(state: TenantState, subscriptions: Iterable[Subscription], context: Context) -> list[Decision]:
+    """The way of each up to now, until there is enough for one commit."""
+    passed: list[Decision] = []
+    changes = 0
+    for subscription in subscriptions:
+        passed.append(pass_boundaries(state, subscription, context))
+        changes += len(passed[-1].changes)
+        if changes >= CHANGES_ENOUGH:
+            break
+    return passed
 
 
 def _charges_first(command: DoDueWork) -> bool:
