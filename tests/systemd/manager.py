@@ -1,6 +1,6 @@
 """A service manager for tests: holds the ports, hands them to each daemon that it starts, and hears what it says.
 
-It speaks sd_listen_fds(3) and sd_notify(3) as systemd does; what systemd itself makes of our units is `test_units.py`'s.
+It speaks sd_listen_fds(3) and sd_notify(3) as systemd does; what systemd makes of our units is `test_units.py`'s.
 """
 
 import asyncio

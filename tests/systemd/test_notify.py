@@ -1,0 +1,101 @@
+"""What the service manager hears: nothing too early, nothing from a daemon that is stuck."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from decabilld.notify import Notifier
+from decabilld.sites import handed_over
+from tests.systemd.manager import ManagedDaemon, managed
+
+HOOKED = (sys.executable, "-m", "tests.systemd.hooked", "serve")
+WATCHDOG_SECONDS = 1.5
+HELD_SECONDS = 3.0
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+async def test_a_life_as_it_is_told(abstract: bool) -> None:
+    async with managed(abstract=abstract, TENANTS="default,acme") as daemon:
+        manager = daemon.manager
+        await daemon.start()
+        async with daemon.http.get(f"{daemon.url}/ready") as response:
+            assert response.status == 200, "READY is told when every tenant is loaded"
+        before = [states for _, states in manager.heard if "READY" not in states]
+        assert before
+        assert all(int(states["EXTEND_TIMEOUT_USEC"]) >= 30_000_000 for states in before)
+        assert before[0]["STATUS"] == "starting the database"
+        assert manager.told("STATUS")[-1] == "2 tenants, billing lag 0 s"
+        async with daemon.http.get(f"{daemon.url}/config") as response:
+            assert str(manager.ports[1]) in str(await response.json()), "the port that it was handed"
+        daemon.send(signal.SIGTERM)
+        assert await daemon.ended() == 0
+        assert manager.heard[-1][1] == {"STOPPING": "1", "STATUS": "stopping"}
+        assert "WATCHDOG" not in str(manager.heard), "nobody watches"
+
+
+async def test_the_watchdog_starves_when_the_loop_or_the_timetable_stands() -> None:
+    watched = {"WATCHDOG_USEC": str(int(WATCHDOG_SECONDS * 1_000_000)), "HELD_SECONDS": str(HELD_SECONDS)}
+    async with managed(**watched, PYTHONPATH=str(Path.cwd())) as daemon:
+        daemon.command = HOOKED
+        await daemon.start()
+        assert await _longest_silence(daemon, 2 * WATCHDOG_SECONDS) < WATCHDOG_SECONDS
+
+        daemon.send(signal.SIGUSR1)
+        assert await _longest_silence(daemon, HELD_SECONDS + 1) > WATCHDOG_SECONDS, "the loop was held"
+        assert await _longest_silence(daemon, 2 * WATCHDOG_SECONDS) < WATCHDOG_SECONDS, "it goes on"
+
+        daemon.send(signal.SIGUSR2)
+        assert await _longest_silence(daemon, HELD_SECONDS) > WATCHDOG_SECONDS, "the timetable stands"
+        async with daemon.http.get(f"{daemon.url}/health") as response:
+            assert response.status == 200, "while the loop turns"
+
+
+async def _longest_silence(daemon: ManagedDaemon, seconds: float) -> float:
+    """The longest time without WATCHDOG=1 in the next seconds."""
+    began = time.monotonic()
+    await asyncio.sleep(seconds)
+    beats = [at for at, states in daemon.manager.heard if "WATCHDOG" in states and at >= began]
+    moments = [began, *beats, time.monotonic()]
+    return max(later - earlier for earlier, later in pairwise(moments))
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [(("http", "metrics"), "is called 'metrics'"), (("http", "socketio", "http"), "can't be used")],
+)
+async def test_sockets_that_it_cannot_use_are_named(names: tuple[str, ...], said: str) -> None:
+    async with managed() as daemon:
+        process = await daemon.manager.spawn(daemon.environment, daemon.log, names=names)
+        assert await asyncio.wait_for(process.wait(), 60) == 1
+        assert said in daemon.log_end()
+
+
+def test_sockets_for_another_process_are_left_alone() -> None:
+    environment = {"LISTEN_PID": "1", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "http:socketio"}
+    assert handed_over(environment) == {}
+    assert environment == {}, "no child takes them for its own"
+
+
+def test_a_listener_that_is_gone_harms_nobody(tmp_path: Path) -> None:
+    Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).tell(READY="1")
+    Notifier({}).tell(READY="1")
+    (stuck := socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)).bind(str(tmp_path / "stuck"))
+    with stuck:
+        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "stuck")})
+        began = time.monotonic()
+        for _ in range(2):
+            notifier.tell(STATUS="x" * 60_000)
+        assert time.monotonic() - began < 5
+
+
+def test_a_watchdog_of_another_process_is_not_ours() -> None:
+    assert Notifier({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid())}).every_seconds == 1.0
+    assert Notifier({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}).every_seconds == 10.0
+    assert Notifier({"WATCHDOG_USEC": "600000000"}).every_seconds == 10.0

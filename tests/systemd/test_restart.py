@@ -1,0 +1,69 @@
+"""Ends and restarts under load: what was acknowledged is there, nobody is refused, nothing is there twice."""
+
+import asyncio
+import time
+
+from tests.crash.test_kill import Town
+from tests.external.server import ExternalPostgres, external_postgres
+from tests.harness.daemons import daemon_process
+from tests.systemd.manager import ManagedDaemon, managed
+
+STOP_SECONDS = 10.0
+
+
+async def test_sigterm_under_load_loses_nothing_that_was_acknowledged() -> None:
+    async with daemon_process(LOG_LEVEL="warning") as process:
+        town = Town(process, seed=11)
+        await town.settle()
+        async with town.writing():
+            for _ in range(3):
+                await asyncio.sleep(0.7)
+                began = time.monotonic()
+                await process.stop()
+                print(f"stopped within {time.monotonic() - began:.2f} s", end=" ")
+                assert time.monotonic() - began < STOP_SECONDS
+                await process.start()
+        print(town.tally)
+        await town.prove()
+
+
+async def test_a_restart_refuses_no_connection() -> None:
+    async with managed(LOG_LEVEL="warning") as daemon:
+        await daemon.start()
+        await _restarted_under_load(daemon, Town(daemon, seed=12))
+
+
+async def test_a_successor_takes_the_tenants_over_in_the_database_that_both_use() -> None:
+    with external_postgres() as external:
+        external.empty()
+        async with managed(LOG_LEVEL="warning", **external.environment) as daemon:
+            town = _Elsewhere(daemon, seed=13)
+            town.external = external
+            await daemon.start()
+            await _restarted_under_load(daemon, town)
+
+
+class _Elsewhere(Town):
+    external: ExternalPostgres
+
+    @property
+    def _dsn(self) -> str:
+        return self.external.dsn
+
+
+async def _restarted_under_load(daemon: ManagedDaemon, town: Town) -> None:
+    """Three times. A connection that is cut, answer missing, is counted as lost: there must be none."""
+    await town.settle()
+    async with town.writing():
+        for _ in range(3):
+            await asyncio.sleep(0.7)
+            began, answered = time.monotonic(), town.tally.answered
+            took = await daemon.restart()
+            assert took < STOP_SECONDS
+            async with asyncio.timeout(30):
+                while town.tally.answered < answered + 30:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            print(f"ended after {took:.2f} s, 30 more answers after {time.monotonic() - began:.2f} s", end="; ")
+    print(town.tally)
+    assert town.tally.lost == 0
+    await town.prove()
