@@ -1,7 +1,7 @@
 """The OpenAPI document, made of the operations and their schemas; nothing of it is written by hand twice.
 
-Owns its frame: parameters, answers, errors, tags. How a field is written is `openapi_fields.py`'s, what it means
-`schemas/words.py`'s.
+Owns its operations. What they share is `openapi_parts.py`'s, how a field is written `openapi_fields.py`'s, what it
+means `schemas/words.py`'s.
 """
 
 from collections.abc import Iterable
@@ -12,14 +12,12 @@ import yaml
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from decabilld.http.call import LONGEST_IDEMPOTENCY_KEY
-from decabilld.http.errors import phrase_of
 from decabilld.http.limits import THROTTLED_LIMIT
-from decabilld.http.middlewares import LONGEST_CORRELATION_ID
 from decabilld.http.openapi_fields import component_name, teach
+from decabilld.http.openapi_parts import add_components, error_name, headers_of
 from decabilld.http.operation import Auth, Operation
-from decabilld.http.schemas import fields as wire_fields
-from decabilld.http.schemas.common import ErrorResponseSchema
+from decabilld.http.schemas import site
+from decabilld.http.schemas.base import Answer
 from decabilld.http.schemas.examples import BODIES
 from decabilld.http.schemas.words import PATH_WORDS
 
@@ -43,6 +41,7 @@ an optional field. In answers nullable fields are present as null; further field
 **Limits.** A body has at most 1 MiB, unless the operator allows more. Where requests are limited, `X-RateLimit-Limit`,
 `-Remaining` and `-Reset` (seconds) tell what is left."""
 
+SITE = "Site"
 TAGS = {
     "Authentication": "Registration, login, passwords",
     "Users": "Those who may sign in",
@@ -55,6 +54,7 @@ TAGS = {
     "Invoices": "The customer's invoices, their documents and payment",
     "Administration": "What the operator sees and does",
     "Payments": "What payment processors tell us",
+    SITE: "What the daemon says of itself",
 }
 _ERRORS_OF_ALL = (400, 429, 500, 503)
 _ERRORS_OF_CALLERS = (401, 403)
@@ -83,9 +83,11 @@ def openapi_document(operations: Iterable[Operation]) -> dict[str, Any]:
     )
     assert plugin.converter is not None
     teach(plugin.converter)
-    _add_components(spec)
+    add_components(spec)
     for operation in operations:
         spec.path(operation.path, operations={operation.method.lower(): _described(operation)})
+    for path, described in _of_the_site().items():
+        spec.path(path, operations={"get": described})
     return spec.to_dict()
 
 
@@ -100,85 +102,9 @@ def as_yaml(document: dict[str, Any]) -> bytes:
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120).encode()
 
 
-_PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "X-Tenant": ("The tenant; case matters. `default` if missing or blank.", {"type": "string"}),
-    "X-Correlation-Id": (
-        f"Names the request in logs and journal; made up if missing or over {LONGEST_CORRELATION_ID} characters.",
-        {"type": "string"},
-    ),
-    "Idempotency-Key": (
-        "Of your own making. The same one gets the first answer again within 24 hours; with another request, 422.",
-        {"type": "string", "minLength": 1, "maxLength": LONGEST_IDEMPOTENCY_KEY},
-    ),
-}
-_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "X-Correlation-Id": ("As sent, or made up.", {"type": "string"}),
-    "Retry-After": ("Seconds to wait before trying again.", {"type": "integer", "minimum": 0}),
-    "Content-Disposition": ("Names the file.", {"type": "string"}),
-}
-_ERRORS: dict[int, tuple[str, str]] = {
-    400: ("The request is malformed, or can't be true; `message` says why.", "planId: Not a valid UUID."),
-    401: ("No token, or one that doesn't count.", "Missing or invalid authorization token"),
-    403: ("Not for this caller.", "Only administrators may do this"),
-    404: ("Not there, or not the caller's.", "Subscription not found"),
-    409: ("Contradicts what is there.", "This e-mail address is already registered"),
-    413: ("The body is too large.", "The request body is too large"),
-    422: ("The `Idempotency-Key` came with another request before.", "This Idempotency-Key came with another request"),
-    429: ("Too many requests of this client to this route.", "Too many requests; try again in 42 s"),
-    500: ("A fault of ours; it is in the log under the correlation id.", "Internal server error"),
-    502: ("An outsider refused or failed.", "Stripe refused the request"),
-    503: ("Not available now.", "Not available now: the tenant is loading"),
-    504: ("An outsider didn't answer in time.", "Stripe didn't answer in time"),
-}
-
-
 def _tags(operations: list[Operation]) -> dict[str, str]:
-    used = {operation.tag for operation in operations}
+    used = {SITE, *(operation.tag for operation in operations)}
     return {name: text for name, text in TAGS.items() if name in used} | {name: name for name in used - TAGS.keys()}
-
-
-def _add_components(spec: APISpec) -> None:
-    components, role = spec.components, wire_fields.Role
-    components.schema(role.component, {"type": "string", "enum": list(role.words), "description": "What a user may."})
-    components.schema("ErrorResponse", schema=ErrorResponseSchema())
-    components.security_scheme(
-        "bearer",
-        {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A token of login or of Keycloak."},
-    )
-    components.security_scheme(
-        "apiKey",
-        {
-            "type": "apiKey",
-            "in": "header",
-            "name": "Authorization",
-            "description": "`ApiKey <key>`, where the daemon has one.",
-        },
-    )
-    for name, (words, schema) in _PARAMETERS.items():
-        components.parameter(name, "header", {"name": name, "description": words, "schema": schema})
-    for name, (words, schema) in _HEADERS.items():
-        components.header(name, {"description": words, "schema": schema})
-    for status, (words, message) in _ERRORS.items():
-        components.response(_error_name(status), _error(status, words, message))
-
-
-def _error_name(status: int) -> str:
-    return phrase_of(status).title().replace(" ", "")
-
-
-def _error(status: int, words: str, message: str) -> dict[str, Any]:
-    names = ["X-Correlation-Id", *(["Retry-After"] if status in (429, 503) else [])]
-    example = {"statusCode": status, "message": message, "error": phrase_of(status)}
-    schema = {"$ref": "#/components/schemas/ErrorResponse"}
-    return {
-        "description": words,
-        "headers": _headers(*names),
-        "content": {"application/json": {"schema": schema, "example": example}},
-    }
-
-
-def _headers(*names: str) -> dict[str, Any]:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _described(operation: Operation) -> dict[str, Any]:
@@ -198,6 +124,34 @@ def _described(operation: Operation) -> dict[str, Any]:
             media["example"] = example
         described["requestBody"] = {"required": operation.body_required, "content": {"application/json": media}}
     return described
+
+
+def _of_the_site() -> dict[str, dict[str, Any]]:
+    """What is no operation of a tenant: nobody in particular may ask it, and no state is needed to answer."""
+
+    def told(id: str, summary: str, words: str, schema: type[Answer], *statuses: int) -> dict[str, Any]:
+        errors = {str(status): error_name(status) for status in statuses}
+        content = {"application/json": {"schema": schema()}}
+        answer = {"description": "As asked for.", "headers": headers_of("X-Correlation-Id"), "content": content}
+        said = {"operationId": id, "tags": [SITE], "summary": summary, "description": f"{words} Needs no token."}
+        return {**said, "parameters": ["X-Correlation-Id"], "security": [], "responses": {"200": answer, **errors}}
+
+    config = told(
+        "getConfig",
+        "What a front end must know",
+        "Where everything is and how one logs in.",
+        site.ConfigResponseSchema,
+        *(400, 429, 500),
+    )
+    config["parameters"].insert(0, "X-Tenant")
+    ready = "200 once every tenant is loaded and no due work is late; else 503 with the reason. Not limited."
+    return {
+        "/config": config,
+        "/health": told(
+            "getHealth", "Whether it lives", "Needs no database. Not limited.", site.HealthResponseSchema, 500
+        ),
+        "/ready": told("getReadiness", "Whether it can serve", ready, site.ReadyResponseSchema, 500, 503),
+    }
 
 
 def _description(operation: Operation) -> str:
@@ -238,17 +192,17 @@ def _parameters(operation: Operation) -> list[Any]:
 def _answer(operation: Operation) -> dict[str, Any]:
     shape = operation.answer
     if shape is None:
-        return {"description": "Done; there is no body.", "headers": _headers("X-Correlation-Id")}
+        return {"description": "Done; there is no body.", "headers": headers_of("X-Correlation-Id")}
     if isinstance(shape, str):
         return {
             "description": "The document.",
-            "headers": _headers("X-Correlation-Id", "Content-Disposition"),
+            "headers": headers_of("X-Correlation-Id", "Content-Disposition"),
             "content": {shape: {"schema": {"type": "string", "format": "binary"}}},
         }
     schema: Any = {"type": "array", "items": shape[0]()} if isinstance(shape, list) else shape()
     return {
         "description": "Made." if operation.status == 201 else "As asked for.",
-        "headers": _headers("X-Correlation-Id"),
+        "headers": headers_of("X-Correlation-Id"),
         "content": {"application/json": {"schema": schema}},
     }
 
@@ -263,4 +217,4 @@ def _errors(operation: Operation) -> dict[str, Any]:
         statuses.add(404)
     if operation.body is not None or operation.auth is Auth.SIGNED:
         statuses.add(413)
-    return {str(status): _error_name(status) for status in sorted(statuses)}
+    return {str(status): error_name(status) for status in sorted(statuses)}

@@ -1,11 +1,13 @@
 """What a running daemon serves is what is checked in, but for what its settings add."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from tests.contract.tools import ROOT
 from tests.harness.daemons import running_daemon
@@ -22,6 +24,20 @@ async def test_both_documents_are_served_in_both_forms(name: str, database: str,
             as_json = await _read(http, f"{place}.json", "application/json")
     assert as_yaml == (DOCS / f"{name}.yaml").read_text()
     assert yaml.safe_load(as_json) == yaml.safe_load(as_yaml)
+
+
+async def test_the_daemon_tells_of_itself_as_documented(database: str, tmp_path: Path) -> None:
+    document = yaml.safe_load((DOCS / "openapi.yaml").read_text())
+    async with running_daemon(database, tmp_path, check=False) as daemon, aiohttp.ClientSession() as http:
+        for path, operation in document["paths"].items():
+            if operation.get("get", {}).get("tags") != ["Site"]:
+                continue
+            shown = json.loads(await _read(http, daemon.url + path, "application/json"))
+            schema = operation["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+            name = schema["$ref"].rpartition("/")[2]
+            assert shown.keys() == document["components"]["schemas"][name]["properties"].keys()
+            whole = {**schema, "components": document["components"]}
+            assert [error.message for error in Draft202012Validator(whole).iter_errors(shown)] == []
 
 
 async def _read(http: aiohttp.ClientSession, url: str, content_type: str) -> Any:
