@@ -6,6 +6,7 @@ try may still be under way, with a process that was killed: nothing is made anew
 that doubt is over.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -51,6 +52,7 @@ from decabilld.sealing import NotOpened
 _log = structlog.get_logger("servers")
 DOUBT_SECONDS = 30.0
 """How long after its sender is gone a request may still be taken, or what it made be missing in a provider's lists."""
+DOUBT_WAITED_SECONDS = 10.0
 FindItem = Callable[[str, Id], Awaitable[SubscriptionItem | None]]
 
 
@@ -109,8 +111,9 @@ class ServerEffects:
         try:
             provider = self._provider(item)
             server = await _only(provider, await provider.servers_of(item.id))
+            if server is None and await self._outlived_doubt(effect):
+                server = await _only(provider, await provider.servers_of(item.id))
             if server is None:
-                self._check_no_doubt(effect)
                 if item.unwanted_since is not None:
                     return _refused(effect, "the subscription has ended", no_capacity=False)
                 server = await self._created(effect, provider, self._order(provider, item, tenant_id))
@@ -144,7 +147,7 @@ class ServerEffects:
         assert isinstance(effect, PublishName)
         item = await self._item(tenant_id, effect)
         if item.unwanted_since is not None:
-            self._check_no_doubt(effect)  # what a killed process asked for must not come after its removal
+            await self._outlived_doubt(effect)  # what a killed process asked for must not come after its removal
         failure = None
         if self._names is None:
             failure = "DNS is not configured any more"
@@ -196,12 +199,17 @@ class ServerEffects:
             self._doubtful[effect.id] = now + DOUBT_SECONDS
             raise
 
-    def _check_no_doubt(self, effect: ServerEffect) -> None:
-        """Raises InDoubt while an earlier try, or one of the process before us, may have something under way."""
+    async def _outlived_doubt(self, effect: ServerEffect) -> bool:
+        """Whether there was one: an earlier try, or one of the process before us, may have had something under way.
+
+        Its last seconds are waited for here; raises InDoubt while there are more.
+        """
         by_others = self._started + DOUBT_SECONDS if made_at(effect.id) < self._started else 0.0
         left = max(self._doubtful.get(effect.id, 0.0), by_others) - time.time()
-        if left > 0:
+        if left > DOUBT_WAITED_SECONDS:
             raise InDoubt(f"what was asked for before may come yet, for {left:.0f} s more")
+        await asyncio.sleep(max(left, 0.0))
+        return left > 0
 
     def _order(self, provider: Provider, item: SubscriptionItem, tenant_id: str) -> ServerOrder:
         secrets = self._sealed.secrets(item, tenant_id)

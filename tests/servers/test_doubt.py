@@ -91,6 +91,7 @@ class Desk:
 @pytest.fixture(params=["hetzner", "digital-ocean"])
 async def desk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
     monkeypatch.setattr(servers, "DOUBT_SECONDS", DOUBT)
+    monkeypatch.setattr(servers, "DOUBT_WAITED_SECONDS", DOUBT / 4)
     async with FakeHetzner() as hetzner, FakeDigitalOcean() as ocean:
         if request.param == "hetzner":
             item = new_item(provider="hetzner", server_type="cx23", location="fsn1")
