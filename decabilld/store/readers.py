@@ -45,9 +45,6 @@ FROM subscription_items WHERE id = ANY(%(ids)s::uuid[])"""
 _BACKORDERS = f"backorders WHERE tenant_id = %(tenant)s AND user_id = %(user)s {_NEWEST_FIRST} OFFSET %(offset)s"
 _USAGE = """usage_records WHERE tenant_id = %(tenant)s AND subscription_id = %(subscription)s
     AND period_start >= %(start)s AND period_start < %(end)s ORDER BY period_start, id"""
-_CLOSED_INVOICES = """
-SELECT count(*) FROM invoices
-WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND status IN ('paid', 'void')"""
 _COUNT_OF_USER = "SELECT count(*) FROM invoices WHERE tenant_id = %(tenant)s AND user_id = %(user)s"
 _PROFILES = """customer_profiles p WHERE tenant_id = %(tenant)s AND EXISTS (
     SELECT FROM users u WHERE u.tenant_id = p.tenant_id AND u.id = p.user_id AND u.deleted_at IS NULL
@@ -133,11 +130,6 @@ class Readers:
 
     async def users(self, tenant_id: str, *, limit: int, offset: int) -> list[User]:
         return await self._rows(User, _USERS, tenant=tenant_id, limit=limit, offset=offset)
-
-    async def closed_invoices_of_user(self, tenant_id: str, user_id: Id) -> int:
-        """How many of a customer's invoices are paid or void."""
-        count: int = await self._value(_CLOSED_INVOICES, tenant=tenant_id, user=user_id)
-        return count
 
     async def invoices_of_user(self, tenant_id: str, user_id: Id) -> int:
         """How many invoices a customer has, drafts too."""

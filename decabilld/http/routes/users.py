@@ -127,6 +127,6 @@ async def unlock_user(call: Call) -> web.Response:
 )
 async def delete_user(call: Call) -> web.Response:
     user_id = call.ids["id"]
-    closed = await call.deps.readers.closed_invoices_of_user(call.tenant_id, user_id)
-    await call.tell(DeleteUser(user_id=user_id, closed_invoices=closed))
+    count = await call.deps.readers.invoices_of_user(call.tenant_id, user_id)
+    await call.tell(DeleteUser(user_id=user_id, invoices=count))
     return web.Response(status=204)

@@ -50,10 +50,10 @@ class UnlockUser(Command, frozen=True, kw_only=True):
 
 
 class DeleteUser(Command, frozen=True, kw_only=True):
-    """Only of somebody whom nothing is kept for. `closed_invoices` are those that memory doesn't have."""
+    """Only of somebody whom nothing is kept for. `invoices` are those that the database has."""
 
     user_id: Id
-    closed_invoices: int
+    invoices: int
 
 
 class RequestPasswordReset(Command, frozen=True, kw_only=True):

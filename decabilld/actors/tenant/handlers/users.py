@@ -115,7 +115,7 @@ def delete_user(state: TenantState, command: DeleteUser, context: Context) -> De
     _check_other_admin(state, user, "deleted")
     held = {
         "subscription": state.count(SUBSCRIPTIONS_OF_USER, user.id) + state.ended.get(user.id, 0),
-        "invoice": state.count(INVOICES_OF_USER, user.id) + command.closed_invoices,
+        "invoice": max(state.count(INVOICES_OF_USER, user.id), command.invoices),
         "open position": state.count(POSITIONS_OF_USER, user.id),
     }
     if any(held.values()):
