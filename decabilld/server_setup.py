@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
 from decabilld.actors.provider import Names, Provider, Server, ServerType
 from decabilld.domain.entities import Id, SubscriptionItem
 from decabilld.domain.policy import BillingPolicy
+from decabilld.domain.refusals import Invalid
 from decabilld.gateways.cloudflare import CloudflareNames
 from decabilld.gateways.cloudinit import StackImages
 from decabilld.gateways.providers import Providers
@@ -22,6 +24,7 @@ from decabilld.sealing import Keyring, NotOpened
 from decabilld.settings import Settings
 
 SSH_PORT = 22
+_log = structlog.get_logger("servers")
 
 
 class SeenServer(Struct, frozen=True, kw_only=True):
@@ -59,11 +62,22 @@ class Servers:
         return NewSecrets(sealed=sealed, ssh_public_key=user.public, host_public_key=host.public)
 
     def wishes(self, tenant_id: str, item: SubscriptionItem) -> dict[str, Any]:
-        """What was asked of an item; empty once its secrets are gone. Raises NotOpened."""
-        return {} if item.sealed_secrets is None else self._sealed.secrets(item, tenant_id).config
+        """What was asked of an item; empty once its secrets are gone, or can't be opened with the keys that we have."""
+        if item.sealed_secrets is None:
+            return {}
+        try:
+            return self._sealed.secrets(item, tenant_id).config
+        except NotOpened as shut:
+            # Its order can still be looked at and cancelled.
+            _log.error("secrets_not_opened", tenant=tenant_id, item=item.id, reason=str(shut))
+            return {}
 
     def resealed(self, tenant_id: str, item: SubscriptionItem, config: dict[str, Any]) -> str:
-        secrets = replace(self._sealed.secrets(item, tenant_id), config=config)
+        """Raises Invalid for what can't be opened with the keys that we have."""
+        try:
+            secrets = replace(self._sealed.secrets(item, tenant_id), config=config)
+        except NotOpened:
+            raise Invalid("What was ordered can't be opened any more; cancel it and order anew") from None
         return self._seal(secrets.text(), tenant_id)
 
 
