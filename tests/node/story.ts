@@ -78,7 +78,7 @@ class Watching {
   }
 
   static async by(person: Person): Promise<Watching> {
-    const { data } = await axios.get(`${basePath}/config`);
+    const { data } = await new api.SiteApi(person.config).getConfig();
     const auth = { Authorization: `Bearer ${person.token}`, tenantId: "default" };
     const socket = io(data.websocketUrl + data.websocketNamespace, { auth, reconnection: false });
     const watching = new Watching(socket);
