@@ -1,5 +1,7 @@
 """Who may call and how often, put together from the settings: for `daemon.py` alone."""
 
+from collections.abc import Set
+
 from decabilld import keys
 from decabilld.actors.registry import Tenants
 from decabilld.clock import Clock
@@ -29,11 +31,17 @@ def authenticator_of(settings: Settings, tokens: Tokens, tenants: Tenants, clock
     return UserAuthenticator(tokens, tenants)
 
 
-def http_settings(settings: Settings, websocket_port: int) -> HttpSettings:
-    """What the HTTP edge is told; `websocket_port` is the one really taken."""
-    limit = RateLimit(limit=settings.rate_limit_limit, seconds=settings.rate_limit_ttl_seconds)
+def rate_limit_of(settings: Settings) -> RateLimit | None:
+    """None where nobody is limited."""
+    if not settings.rate_limited:
+        return None
+    return RateLimit(limit=settings.rate_limit_limit, seconds=settings.rate_limit_ttl_seconds)
+
+
+def http_settings(settings: Settings, tenant_ids: Set[str], websocket_port: int) -> HttpSettings:
+    """What the HTTP edge is told; `tenant_ids` may grow, `websocket_port` is the one really taken."""
     return HttpSettings(
-        tenant_ids=frozenset(settings.tenants),
+        tenant_ids=tenant_ids,
         tenants_allow_default=settings.tenants_allow_default,
         max_body_bytes=settings.max_body_bytes,
         authentication_method=settings.authentication,
@@ -44,7 +52,7 @@ def http_settings(settings: Settings, websocket_port: int) -> HttpSettings:
         test_clock=settings.test_clock,
         production=settings.production,
         cors_origins=settings.cors_origins,
-        rate_limit=limit if settings.rate_limited else None,
+        rate_limit=rate_limit_of(settings),
         trusted_proxies=settings.trusted_proxies,
         public_url=settings.public_url,
         websocket_url=settings.public_websocket_url,

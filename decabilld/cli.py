@@ -17,7 +17,7 @@ from decabilld.cli_operations import backup, export_tenant, import_tenant, resto
 from decabilld.cli_options import EXIT_FAULT, env_file_option, json_option, with_settings
 from decabilld.cli_payments import reconcile_payments
 from decabilld.cli_servers import reconcile_servers
-from decabilld.settings import variables
+from decabilld.settings import load, variables
 from decabilld.settings.example import example
 
 
@@ -45,7 +45,7 @@ def serve(env_file: Path | None) -> None:
     logs.configure(settings.log_level, settings.log_format)
     from decabilld.process import run
 
-    sys.exit(run(settings))
+    sys.exit(run(settings, reread=lambda: load(env_file=env_file)))
 
 
 @main.command("settings")

@@ -19,6 +19,7 @@ from decabilld import keys
 from decabilld.access_setup import authenticator_of, http_settings
 from decabilld.account_setup import accounts_of
 from decabilld.actors.ports import Unavailable
+from decabilld.actors.provider import Names
 from decabilld.actors.registry import Tenants
 from decabilld.actors.server_comparison import ServerComparison
 from decabilld.actors.stack_updates import StackUpdates
@@ -34,13 +35,14 @@ from decabilld.gateways.documents.storage import DocumentStorage
 from decabilld.gateways.providers import Providers
 from decabilld.gateways.runners import Effects
 from decabilld.gateways.servers import ServerEffects
-from decabilld.http.app import create_app
+from decabilld.http.app import LIMITS, create_app
 from decabilld.http.auth import Tokens
 from decabilld.http.dependencies import Dependencies
 from decabilld.http.passwords import Passwords
 from decabilld.ids import new_id
 from decabilld.jobs.rounds import Round, Rounds
 from decabilld.jobs.timetable import BillingTimetable, Intervals
+from decabilld.live import LiveSettings
 from decabilld.mail_setup import code_mail, notice_mail
 from decabilld.messages.commands import PaymentNotice
 from decabilld.messages.effects import SendMail
@@ -92,6 +94,8 @@ class Daemon:
         self._keyring: Keyring
         self._providers: Providers
         self._policy: BillingPolicy
+        self._names: Names | None
+        self.live: LiveSettings
         self._doors, self._parts = AsyncExitStack(), AsyncExitStack()
 
     async def start(self) -> None:
@@ -227,7 +231,7 @@ class Daemon:
         )
 
     def _servers(self, readers: Readers) -> ServerEffects:
-        names = names_of(self.settings)
+        names = self._names = names_of(self.settings)
         if names is not None:
             self._parts.push_async_callback(names.close)
         return server_effects(self.settings, readers.item, self._providers, names, self._keyring)
@@ -266,9 +270,9 @@ class Daemon:
         settings = self.settings
         passwords = Passwords()
         self._parts.callback(passwords.close)
-        accounts = accounts_of(tenants, settings.tenants, passwords)
+        accounts = accounts_of(tenants, tenants.allowlist, passwords)
         configured = settings.stripe_secret_key is not None
-        payments = Payments(tenants, settings.tenants, clock=self._clock, configured=configured)
+        payments = Payments(tenants, tenants.allowlist, clock=self._clock, configured=configured)
         await self._taken(
             lambda: self._doors.enter_async_context(control_site(accounts, payments, servers, settings.data_path))
         )
@@ -279,7 +283,7 @@ class Daemon:
                 namespace=settings.websocket_namespace,
                 cors_origins=settings.socket_origins,
                 poll_interval_ms=settings.status_poll_interval_ms,
-                tenant_ids=frozenset(settings.tenants),
+                tenant_ids=tenants.allowlist,
                 tenants_allow_default=settings.tenants_allow_default,
             ),
             authenticator=authenticator,
@@ -289,7 +293,7 @@ class Daemon:
         self.websocket_port = await self._sites.open("socketio", socket_app, settings.host, settings.websocket_port)
         app = create_app(
             Dependencies(
-                settings=http_settings(settings, self.websocket_port),
+                settings=http_settings(settings, tenants.allowlist, self.websocket_port),
                 policy=self._policy,
                 tenants=tenants,
                 readers=readers,
@@ -307,6 +311,7 @@ class Daemon:
             )
         )
         self.http_port = await self._sites.open("http", app, settings.host, settings.port)
+        self.live = LiveSettings(settings, tenants, app[LIMITS], self._providers, self._names)
 
     def _timetable(self, tenants: Tenants) -> BillingTimetable:
         settings = self.settings

@@ -6,6 +6,7 @@ Owns nothing of what runs in it; that is `daemon.py`'s.
 import asyncio
 import gc
 import signal
+from collections.abc import Callable
 
 import structlog
 import uvloop
@@ -23,18 +24,22 @@ made it look at everything again and again: with 2,000 sockets open that stopped
 _log = structlog.get_logger("process")
 
 
-def run(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT, or until others have taken over every tenant; the exit code."""
+def run(settings: Settings, reread: Callable[[], Settings]) -> int:
+    """Run until SIGTERM or SIGINT, or until others have taken over every tenant; the exit code.
+
+    `reread` gives the settings anew, for SIGHUP. Raises SettingsError.
+    """
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
-    return uvloop.run(_run(settings))
+    return uvloop.run(_run(settings, reread))
 
 
-async def _run(settings: Settings) -> int:
+async def _run(settings: Settings, reread: Callable[[], Settings]) -> int:
     notifier = Notifier()
     stop = asyncio.Event()
     try:
         daemon = Daemon(settings, sites=Sites(handed_over()))
         _stop_on_signals(daemon, stop)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, daemon, reread, notifier)
         async with notifier.starting(daemon.status):
             await daemon.start()
     except (DatabaseError, PostgresFailed, HomeInUse, ControlSocketTaken, SettingsError, BadSocket, OSError) as error:
@@ -58,6 +63,19 @@ async def _run(settings: Settings) -> int:
     notifier.tell(STOPPING="1", STATUS="stopping")
     await daemon.stop()
     return 0
+
+
+def _reload(daemon: Daemon, reread: Callable[[], Settings], notifier: Notifier) -> None:
+    """Take over what can change live. Settings that can't be used change nothing."""
+    if daemon.phase != "running":
+        _log.warning("reload_refused", reason=daemon.phase)
+        return
+    notifier.reloading()
+    try:
+        daemon.live.take(reread())
+    except SettingsError as error:
+        _log.error("reload_refused", reason=str(error))
+    notifier.tell(READY="1", STATUS=daemon.status())
 
 
 def _stop_on_signals(daemon: Daemon, stop: asyncio.Event) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
 
@@ -29,12 +29,9 @@ class BadSocket(Exception):
     """A socket that was handed over can't be listened on; the text says which and why."""
 
 
-def handed_over(environment: MutableMapping[str, str] = os.environ) -> dict[str, list[socket.socket]]:
-    """The listening sockets that our parent has opened for us, by name (sd_listen_fds(3)). Raises BadSocket.
-
-    The variables are taken away, so that no child of ours believes that they are meant for it.
-    """
-    pid, count, names = (environment.pop(f"LISTEN_{name}", "") for name in ("PID", "FDS", "FDNAMES"))
+def handed_over(environment: Mapping[str, str] = os.environ) -> dict[str, list[socket.socket]]:
+    """The listening sockets that our parent has opened for us, by name (sd_listen_fds(3)). Raises BadSocket."""
+    pid, count, names = (environment.get(f"LISTEN_{name}", "") for name in ("PID", "FDS", "FDNAMES"))
     if pid != str(os.getpid()) or not count.isdecimal():
         return {}
     found: dict[str, list[socket.socket]] = {}

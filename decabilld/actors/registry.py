@@ -1,7 +1,7 @@
 """All tenants of this process: starts, supervises and stops their actors and outboxes, and finds the one to ask."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from datetime import datetime, timedelta
 
 from decabilld.actors.actor import ASK_SECONDS, TenantActor
@@ -31,22 +31,40 @@ class Tenants:
         self._actors: dict[str, TenantActor] = {}
         self._outboxes: dict[str, Outbox] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._store_of, self._runners, self._watch = store_of, runners, watch
+        self._clock, self._policy = clock, policy
         for tenant_id in tenant_ids:
-            store = store_of(tenant_id)
-            actor = TenantActor(tenant_id, store, clock=clock, policy=policy, watch=watch)
-            outbox = Outbox(actor, store, runners, clock, watch)
-            actor.on_effects = outbox.wake
-            self._actors[tenant_id], self._outboxes[tenant_id] = actor, outbox
+            self._make(tenant_id)
 
     @property
     def ids(self) -> list[str]:
         return list(self._actors)
 
+    @property
+    def allowlist(self) -> Set[str]:
+        """The ids, of those too that are added later."""
+        return self._actors.keys()
+
     def start(self) -> None:
         """Begin to load every tenant."""
-        for tenant_id, actor in self._actors.items():
-            self._tasks.append(spawn(actor.run(), name=f"tenant {tenant_id}"))
-            self._tasks.append(spawn(self._outboxes[tenant_id].run(), name=f"outbox {tenant_id}"))
+        for tenant_id in self._actors:
+            self._begin(tenant_id)
+
+    def add(self, tenant_id: str) -> None:
+        """Begin to load one more."""
+        self._make(tenant_id)
+        self._begin(tenant_id)
+
+    def _make(self, tenant_id: str) -> None:
+        store = self._store_of(tenant_id)
+        actor = TenantActor(tenant_id, store, clock=self._clock, policy=self._policy, watch=self._watch)
+        outbox = Outbox(actor, store, self._runners, self._clock, self._watch)
+        actor.on_effects = outbox.wake
+        self._actors[tenant_id], self._outboxes[tenant_id] = actor, outbox
+
+    def _begin(self, tenant_id: str) -> None:
+        self._tasks.append(spawn(self._actors[tenant_id].run(), name=f"tenant {tenant_id}"))
+        self._tasks.append(spawn(self._outboxes[tenant_id].run(), name=f"outbox {tenant_id}"))
 
     async def stop(self, seconds: float) -> None:
         """Finish effects and turns that are under way, up to `seconds` each; then end."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import aiohttp
 import msgspec
@@ -65,6 +65,15 @@ class RateLimit(Struct, frozen=True):
     resets_at: int
 
 
+@runtime_checkable
+class TakesToken(Protocol):
+    """Whoever asks with a token, and can go on with another."""
+
+    def change_token(self, token: str) -> None:
+        """From the next request on."""
+        ...
+
+
 class Rest:
     """One account at one API. `name` is said in errors and logs. The connections live until `close()`."""
 
@@ -88,6 +97,15 @@ class Rest:
         self._token = token
         self._http: aiohttp.ClientSession | None = None
 
+    @property
+    def authorization(self) -> Mapping[str, str]:
+        """The header that proves who asks."""
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def change_token(self, token: str) -> None:
+        """From the next try on."""
+        self._token = token
+
     def calls(self) -> "Calls":
         """`async with rest.calls() as ask:` all that is asked in there ends within `call_seconds` together."""
         return Calls(self)
@@ -106,7 +124,7 @@ class Rest:
         if self._http is None or self._http.closed:
             self._http = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
-                headers={"Authorization": f"Bearer {self._token}", "User-Agent": "decabilld"},
+                headers={"User-Agent": "decabilld"},
             )
         return self._http
 
@@ -210,7 +228,7 @@ async def _once(rest: Rest, method: Method, path: str, query: Query | None, cont
             rest.base + path,
             params=query,
             data=content,
-            headers={"Content-Type": "application/json"} if content is not None else None,
+            headers={**rest.authorization, **({"Content-Type": "application/json"} if content is not None else {})},
             allow_redirects=False,  # the token is for this host alone
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),  # Calls has the deadline
         ) as response:

@@ -22,6 +22,7 @@ from decabilld.http.origins import Origins
 from decabilld.http.pages import add_pages
 
 PREFIX = "/api"
+LIMITS = web.AppKey("limits", Limits)
 _TEST_CLOCK_ROUTES = "test_clock"
 
 
@@ -45,6 +46,7 @@ def create_app(deps: Dependencies, operations: list[Operation] | None = None) ->
     app = web.Application(
         middlewares=[frame(Origins(deps.settings, proxies), proxies)], client_max_size=deps.settings.max_body_bytes
     )
+    app[LIMITS] = limits
     resources: dict[str, web.Resource] = {}
     for operation in operations:
         handler = endpoint(operation, deps, limits.of(operation.id, throttled=operation.throttled))

@@ -1,6 +1,6 @@
 """What the HTTP edge is given: settings, the tenants, and what it needs of rooms that it may not enter."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -61,13 +61,13 @@ class KeycloakAddress(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class HttpSettings(Struct, frozen=True, kw_only=True):
-    """`tenant_ids` is the allowlist; `code_key` keys the digests of one-time codes.
+    """`tenant_ids` is the allowlist, which may grow; `code_key` keys the digests of one-time codes.
 
     `rate_limit` None means none at all. `public_url` is where the API is reached from outside, `websocket_url` where
     sockets are; None: where the request has found us, sockets at `websocket_port`.
     """
 
-    tenant_ids: frozenset[str] = frozenset({"default"})
+    tenant_ids: Set[str] = frozenset({"default"})
     tenants_allow_default: bool = True
     max_body_bytes: int = 1024 * 1024
     authentication_method: Literal["users", "keycloak", "api-key"] = "users"

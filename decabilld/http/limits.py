@@ -111,20 +111,25 @@ class Proxies:
 
 
 class Limits:
-    """The limits of an application; without `limit` there are none at all."""
+    """The limits of an application, which may change; without `limit` there are none at all."""
 
     def __init__(self, limit: RateLimit | None, proxies: Proxies, now: Callable[[], float] = time.monotonic) -> None:
-        self._proxies = proxies
-        self._usual = Limiter(limit, now) if limit else None
-        self._throttled = Limiter(RateLimit(limit=THROTTLED_LIMIT, seconds=THROTTLED_SECONDS), now) if limit else None
+        self._proxies, self._now = proxies, now
+        self.change(limit)
 
-    def of(self, route: str, *, throttled: bool = False) -> Callable[[web.Request], None] | None:
+    def change(self, limit: RateLimit | None) -> None:
+        """From now on; every window begins anew."""
+        self._usual = Limiter(limit, self._now) if limit else None
+        throttled = RateLimit(limit=THROTTLED_LIMIT, seconds=THROTTLED_SECONDS)
+        self._throttled = Limiter(throttled, self._now) if limit else None
+
+    def of(self, route: str, *, throttled: bool = False) -> Callable[[web.Request], None]:
         """What counts a request of that route, and raises TooManyRequests when it is one too many."""
-        limiter = self._throttled if throttled else self._usual
-        if limiter is None:
-            return None
 
         def take(request: web.Request) -> None:
+            limiter = self._throttled if throttled else self._usual
+            if limiter is None:
+                return
             allowance = request[ALLOWANCE] = limiter.take(self._proxies.client_of(request), route)
             if allowance.remaining < 0:
                 raise TooManyRequests(allowance.reset_seconds)

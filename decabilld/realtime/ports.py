@@ -1,6 +1,6 @@
 """What the socket edge needs of rooms that it may not enter. `daemon.py` hands in who does it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ class RealtimeSettings(Struct, frozen=True, kw_only=True):
     namespace: str = "/billing"
     cors_origins: tuple[str, ...] = ()
     poll_interval_ms: int = 15_000
-    tenant_ids: frozenset[str] = frozenset({"default"})
+    tenant_ids: Set[str] = frozenset({"default"})
     tenants_allow_default: bool = True
 
 

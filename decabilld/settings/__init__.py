@@ -124,7 +124,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     """Lines of NAME=value; blank ones and those with `#` are skipped, quotes around a value are taken off."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the env file can't be read: {error}") from None
     found = {}
     for number, line in enumerate(lines, 1):

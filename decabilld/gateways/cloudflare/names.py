@@ -69,6 +69,10 @@ class CloudflareNames:
                 if record.comment == _mark(item_id):
                     await ask.delete(f"{self._path}/{record.id}")
 
+    def change_token(self, token: str) -> None:
+        """From the next request on."""
+        self._rest.change_token(token)
+
     async def close(self) -> None:
         await self._rest.close()
 

@@ -61,6 +61,10 @@ class DigitalOcean:
         self._key_lists = Rest(self.display_name, base, token or "", wire.read_error, **tries)
         self._rest.before_try = self._key_lists.before_try = self._take
 
+    def change_token(self, token: str) -> None:
+        """From the next request on."""
+        self._rest.change_token(token)
+
     @property
     def config_schema(self) -> dict[str, Any]:
         return CONFIG_SCHEMA

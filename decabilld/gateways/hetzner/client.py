@@ -53,6 +53,10 @@ class HetznerCloud:
         self._rest = Rest(self.display_name, base, token or "", wire.read_error, **tries)
         self._rest.before_try = self._take
 
+    def change_token(self, token: str) -> None:
+        """From the next request on."""
+        self._rest.change_token(token)
+
     @property
     def config_schema(self) -> dict[str, Any]:
         return CONFIG_SCHEMA

@@ -30,7 +30,7 @@ async def stripe_payment_webhook(call: Call) -> web.Response:
     tenant_id, command = read_event(await call.request.read(), call.request.headers.get("Stripe-Signature", ""))
     if isinstance(command, RecordReversal):
         tenant_id, command = await _traced(call, tenant_id, command)
-    if tenant_id in call.deps.settings.tenant_ids:
+    if tenant_id is not None and tenant_id in call.deps.settings.tenant_ids:
         outcome = await call.deps.tenants.ask(tenant_id, command, who="stripe", cause=call.correlation_id)
         if isinstance(command, RecordReversal) and outcome != "duplicate":
             _tell_operator(tenant_id, command)
