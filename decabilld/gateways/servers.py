@@ -53,6 +53,7 @@ _log = structlog.get_logger("servers")
 DOUBT_SECONDS = 30.0
 """How long after its sender is gone a request may still be taken, or what it made be missing in a provider's lists."""
 DOUBT_WAITED_SECONDS = 10.0
+SWITCHED_WITHIN_SECONDS = 60.0
 FindItem = Callable[[str, Id], Awaitable[SubscriptionItem | None]]
 
 
@@ -175,11 +176,13 @@ class ServerEffects:
         return ConfirmServerRemoved(item_id=item.id, subscription_id=item.subscription_id)
 
     async def switch_server(self, tenant_id: str, effect: Effect) -> Command:
-        """Failures are outcomes, told at once to whoever waits."""
+        """Failures are outcomes, told at once to whoever waits. What was asked for before an outage is not done after."""
         assert isinstance(effect, SwitchServer)
         item = await self._item(tenant_id, effect)
         failure = None
         try:
+            if time.time() > made_at(effect.id) + SWITCHED_WITHIN_SECONDS:
+                raise ProviderAway("it could not be done in time; nobody waits for it any more")
             await self._providers.switch(item.provider, item.server_id or "", effect.power)
         except (ProviderAway, ProviderRefused, NoSuchProvider) as failed:
             failure = str(failed)

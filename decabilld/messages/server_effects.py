@@ -26,9 +26,9 @@ class CreateServer(ServerEffect, frozen=True, kw_only=True):
 
 
 class AwaitAddress(ServerEffect, frozen=True, kw_only=True):
-    """Ask until the server has got a public address."""
+    """Ask until the server has got a public address; for an hour, since giving up ends the order or puts it back."""
 
-    attempts_max: ClassVar[int] = 30
+    attempts_max: ClassVar[int] = 250
     pause_seconds_max: ClassVar[float] = 15.0
 
 

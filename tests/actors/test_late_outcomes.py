@@ -1,4 +1,4 @@
-"""An effect may run twice, so an outcome may come twice: what follows from it happens once."""
+"""Outcomes that come twice, since an effect may run twice, are acted on once; those that come late are waited for."""
 
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,8 @@ from decabilld.messages.commands import (
     ConfirmServerRefused,
     ConfirmServerRemoved,
 )
-from decabilld.messages.decision import Command, Context, Decision
+from decabilld.messages.decision import Command, Context, Decision, Effect
+from decabilld.messages.server_effects import AwaitAddress, CreateServer, PublishName
 from tests.store import samples
 
 ANNA = samples.user()
@@ -61,3 +62,9 @@ def test_an_attempt_that_has_got_further_did_not_fail_to_open(status: AttemptSta
     )  # fmt: skip
     late = ConfirmCheckoutFailed(attempt_id=attempt.id, reason="no answer", in_doubt=True)
     assert decided(late, attempt) == Decision(reply=attempt)
+
+
+@pytest.mark.parametrize("kind", [CreateServer, AwaitAddress, PublishName])
+def test_no_order_ends_since_a_provider_is_away_for_half_an_hour(kind: type[Effect]) -> None:
+    pauses = (min(2.0**attempt, kind.pause_seconds_max) for attempt in range(1, kind.attempts_max))
+    assert 0.8 * sum(pauses) > 1_800
