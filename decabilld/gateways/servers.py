@@ -176,7 +176,7 @@ class ServerEffects:
         return ConfirmServerRemoved(item_id=item.id, subscription_id=item.subscription_id)
 
     async def switch_server(self, tenant_id: str, effect: Effect) -> Command:
-        """Failures are outcomes, told at once to whoever waits. What was asked for before an outage is not done after."""
+        """Failures are outcomes, told at once to whoever waits. After an outage it is too late."""
         assert isinstance(effect, SwitchServer)
         item = await self._item(tenant_id, effect)
         failure = None
