@@ -4,7 +4,6 @@ That it is a process, which gets signals and is looked after by another, is `pro
 """
 
 import asyncio
-import contextlib
 import gc
 import time
 from collections.abc import Awaitable, Callable
@@ -46,10 +45,11 @@ from decabilld.live import LiveSettings
 from decabilld.mail_setup import code_mail, notice_mail
 from decabilld.messages.commands import PaymentNotice
 from decabilld.messages.effects import SendMail
+from decabilld.observation_setup import Observation
 from decabilld.realtime.asyncapi import asyncapi_document
 from decabilld.realtime.dashboard import Dashboard
 from decabilld.realtime.ports import RealtimeSettings
-from decabilld.realtime.server import create_socket_app
+from decabilld.realtime.server import SOCKETS, create_socket_app
 from decabilld.sealing import Keyring
 from decabilld.server_setup import Servers, look_ups, names_of, server_effects, stack_update, with_providers
 from decabilld.settings import Settings, SettingsError
@@ -60,7 +60,7 @@ from decabilld.store.migrations import migrate
 from decabilld.store.pool import Pool, connect
 from decabilld.store.readers import Readers
 from decabilld.store.tenant_store import PostgresTenantStore
-from decabilld.tasks import spawn
+from decabilld.tasks import cancelled, spawn
 
 if TYPE_CHECKING:
     from decabilld.gateways.stripe.checkout import StripeCheckout
@@ -70,8 +70,6 @@ STOP_SECONDS = 1.5
 PREDECESSOR_SECONDS = 15.0
 LOOKS_AN_INTERVAL = 24
 """How often it is looked whose nightly update is due, for each time that one is."""
-LATE = timedelta(minutes=15)
-"""Due work that waits longer makes the daemon unready."""
 SPARE_CONNECTIONS = 12
 """Of our own PostgreSQL, over one a tenant and the readers': for commands beside the daemon, and for administrators."""
 _log = structlog.get_logger("daemon")
@@ -92,6 +90,7 @@ class Daemon:
         self.dsn = ""
         self.first_run = False
         self._keyring: Keyring
+        self._observation = Observation(settings, clock)
         self._providers: Providers
         self._policy: BillingPolicy
         self._names: Names | None
@@ -127,8 +126,8 @@ class Daemon:
         count = len(self.tenants.ids)
         lag = max([*self.tenants.late(timedelta()).values(), timedelta()])
         said = f"{count} tenant{'s' * (count != 1)}, billing lag {lag.total_seconds():.0f} s"
-        reason = self._not_ready(self.tenants)
-        return said if reason is None else f"{said}; not ready: {reason}"
+        reasons = self._not_ready()
+        return f"{said}; not ready: {'; '.join(reasons)}" if reasons else said
 
     async def _start(self) -> None:
         settings, parts = self.settings, self._parts
@@ -148,6 +147,7 @@ class Daemon:
         self._policy = with_providers(policy_of(settings), self._providers)
         tenants = self.tenants = self._tenants(pool, readers, documents)
         servers = self._comparison(tenants, readers)
+        self._observation.of(tenants, self.dsn, parts, orphans=lambda: servers.orphans)
         parts.push_async_callback(self._sites.close)
         await self._edges(readers, documents, tenants, servers)
         self._doors.push_async_callback(self._sites.shut)
@@ -161,6 +161,7 @@ class Daemon:
         rounds = self._rounds(tenants, servers)
         rounds.start()
         self._doors.push_async_callback(rounds.stop)
+        self._observation.start(parts)
         self.phase = "running"
         # What is loaded stays: the collector need not look at it again and again.
         gc.collect()
@@ -175,7 +176,7 @@ class Daemon:
             await self._taken(postgres.start)
             self._parts.push_async_callback(postgres.stop)
             watch = spawn(postgres.watch(self._on_database_down, self._on_database_up), name="watch postgres")
-            self._parts.push_async_callback(_cancelled, watch)
+            self._parts.push_async_callback(cancelled, watch)
             dsn = postgres.dsn
         connection = await connect(dsn, statement_timeout_ms=600_000)
         self.phase = "migrating the database"
@@ -228,6 +229,7 @@ class Daemon:
             runners={**effects.runners, **self._servers(readers).runners},
             clock=self._clock,
             policy=self._policy,
+            watch=self._observation.watch,
         )
 
     def _servers(self, readers: Readers) -> ServerEffects:
@@ -303,11 +305,13 @@ class Daemon:
                 documents=Documents(documents),
                 servers=Servers(self._providers, self._keyring),
                 clock=self._clock,
-                not_ready=lambda: self._not_ready(tenants),
+                not_ready=self._not_ready,
                 ready_details=lambda: _ready_details(servers),
                 seal_code=partial(self._keyring.seal, field=SendMail.SEALED_CODE) if settings.smtp_host else None,
                 read_payment_event=self._payment_events(),
                 asyncapi=partial(asyncapi_document, settings.websocket_namespace),
+                watch=self._observation.requests,
+                metrics=self._observation.page(socket_app[SOCKETS]),
             )
         )
         self.http_port = await self._sites.open("http", app, settings.host, settings.port)
@@ -337,11 +341,8 @@ class Daemon:
 
         return partial(read_payment_event, secret=secret)
 
-    def _not_ready(self, tenants: Tenants) -> str | None:
-        waiting = [f"tenant {tenant_id}: {reason}" for tenant_id, reason in tenants.not_ready().items()]
-        late = tenants.late(LATE)
-        waiting += [f"tenant {tenant_id}: due work is {lag} late" for tenant_id, lag in late.items()]
-        return self.database_down or "; ".join(waiting) or None
+    def _not_ready(self) -> list[str]:
+        return [self.database_down] if self.database_down else self._observation.readiness.reasons()
 
     async def _loaded(self, tenants: Tenants) -> None:
         """Wait until every tenant can answer. Raises SettingsError for one that these settings don't fit."""
@@ -369,9 +370,3 @@ def _ready_details(servers: ServerComparison) -> list[str]:
     """For everybody who asks, so neither names nor whose."""
     count = servers.orphans
     return [f"{count} of our servers run and nobody pays for them; see the journal"] if count else []
-
-
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

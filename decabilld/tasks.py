@@ -1,6 +1,7 @@
 """The only `create_task`: tasks are kept alive, named, and none of them fails unheard."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -29,6 +30,13 @@ async def to_the_end(work: Coroutine[Any, Any, T], *, name: str) -> T:
     except asyncio.CancelledError:
         task.add_done_callback(_finished)  # from now on nobody else hears of a failure
         raise
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel it, and wait until it has ended."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _finished(task: asyncio.Task[Any]) -> None:

@@ -13,9 +13,9 @@ from decabilld.http.config import config_handler
 from decabilld.http.dependencies import Dependencies
 from decabilld.http.documents import add_document
 from decabilld.http.endpoint import endpoint
-from decabilld.http.errors import error_response
 from decabilld.http.limits import Limits, Proxies
 from decabilld.http.middlewares import frame
+from decabilld.http.observation import metrics_handler
 from decabilld.http.openapi import openapi_document
 from decabilld.http.operation import Operation, operations_of
 from decabilld.http.origins import Origins
@@ -44,7 +44,8 @@ def create_app(deps: Dependencies, operations: list[Operation] | None = None) ->
     proxies = Proxies(deps.settings.trusted_proxies)
     limits = Limits(deps.settings.rate_limit, proxies)
     app = web.Application(
-        middlewares=[frame(Origins(deps.settings, proxies), proxies)], client_max_size=deps.settings.max_body_bytes
+        middlewares=[frame(Origins(deps.settings, proxies), proxies, deps.watch)],
+        client_max_size=deps.settings.max_body_bytes,
     )
     app[LIMITS] = limits
     resources: dict[str, web.Resource] = {}
@@ -58,6 +59,8 @@ def create_app(deps: Dependencies, operations: list[Operation] | None = None) ->
             resource.add_route("HEAD", handler)
     _add_probes(app, deps)
     app.router.add_get(f"{PREFIX}/config", config_handler(deps, limits.of("config"), proxies))
+    if deps.metrics is not None:
+        app.router.add_get(deps.metrics.path, metrics_handler(deps.metrics, limits.of("metrics")))
     add_document(app, "openapi", lambda: openapi_document(operations))
     if deps.asyncapi is not None:
         add_document(app, "asyncapi", deps.asyncapi)
@@ -70,9 +73,8 @@ def _add_probes(app: web.Application, deps: Dependencies) -> None:
         return _json({"status": "ok", "timestamp": int(deps.clock().timestamp() * 1000)})
 
     async def ready(_: web.Request) -> web.Response:
-        reason = deps.not_ready()
-        if reason is not None:
-            return error_response(503, f"Not ready: {reason}")
+        if reasons := deps.not_ready():
+            return _json({"status": "unready", "reasons": reasons}, 503)
         details = deps.ready_details()
         return _json({"status": "ok", "details": details} if details else {"status": "ok"})
 
@@ -80,5 +82,5 @@ def _add_probes(app: web.Application, deps: Dependencies) -> None:
     app.router.add_get(f"{PREFIX}/ready", ready)
 
 
-def _json(answer: object) -> web.Response:
-    return json_response(200, msgspec.json.encode(answer))
+def _json(answer: object, status: int = 200) -> web.Response:
+    return json_response(status, msgspec.json.encode(answer))

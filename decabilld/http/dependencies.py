@@ -12,6 +12,7 @@ from decabilld.domain.entities import Id, Invoice, SubscriptionItem
 from decabilld.domain.policy import BillingPolicy
 from decabilld.http.auth import Tokens
 from decabilld.http.limits import Network, RateLimit
+from decabilld.http.observation import MetricsPage, RequestWatch
 from decabilld.http.passwords import Passwords
 from decabilld.http.principal import Authenticator
 from decabilld.messages.commands import NewSecrets, PaymentNotice
@@ -87,7 +88,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
 
 
 class Dependencies(Struct, frozen=True, kw_only=True):
-    """`clock` is real time. `not_ready` says why the daemon can't serve, or None; `ready_details` what else should be
+    """`clock` is real time. `not_ready` says why the daemon can't serve, if so; `ready_details` what else should be
     looked at, though it serves.
 
     `read_payment_event` proves and reads a webhook's raw body and signature header: the tenant it names, if any, and
@@ -104,10 +105,12 @@ class Dependencies(Struct, frozen=True, kw_only=True):
     documents: Documents
     servers: Servers
     clock: Clock
-    not_ready: Callable[[], str | None]
+    not_ready: Callable[[], list[str]]
     ready_details: Callable[[], list[str]] = list
     seal_code: Callable[[str, str], str] | None = None
     """Seals (code, tenant id) for the mail; None while no mail server is configured."""
     read_payment_event: Callable[[bytes, str], tuple[str | None, PaymentNotice]] | None = None
     asyncapi: Callable[[], dict[str, Any]] | None = None
     """Makes the document of the socket site, which is no part of this one."""
+    watch: RequestWatch | None = None
+    metrics: MetricsPage | None = None

@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 from decabilld.domain.refusals import Forbidden
 from decabilld.http.errors import response_of
 from decabilld.http.limits import ALLOWANCE, Proxies
+from decabilld.http.observation import RequestWatch, answered
 from decabilld.http.origins import HSTS, SECURITY_HEADERS, Origins
 
 SLOW_SECONDS = 0.5
@@ -19,14 +20,16 @@ CORRELATION_ID = web.RequestKey("correlation_id", str)
 _log = structlog.get_logger("http")
 
 
-def frame(origins: Origins, proxies: Proxies) -> Middleware:
+def frame(origins: Origins, proxies: Proxies, watch: RequestWatch | None = None) -> Middleware:
     """Every answer carries the correlation id; every failure becomes the contract's JSON."""
 
     @web.middleware
     async def framed(request: web.Request, handler: Handler) -> web.StreamResponse:
-        started = time.monotonic()
+        began = time.perf_counter()
         correlation_id = request[CORRELATION_ID] = _correlation_id(request)
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+        if watch is not None:
+            watch.came(correlation_id, request.headers.get("traceparent"))
         try:
             if origins.refuses(request):
                 raise Forbidden("Pages of this origin may not do this")
@@ -34,10 +37,14 @@ def frame(origins: Origins, proxies: Proxies) -> Middleware:
         except Exception as error:  # noqa: BLE001 - told to the client; what no table knows is logged with its traceback
             response = response_of(error, correlation_id)
             if response.status == 500:
-                _log.error("request_failed", method=request.method, path=request.path, exc_info=error)
+                _log.error(
+                    "request_failed", method=request.method, path=request.path, tenant=_tenant(request), exc_info=error
+                )
         response.headers["X-Correlation-Id"] = correlation_id
         _secure(request, response, origins, proxies)
-        _record(request, response, time.monotonic() - started)
+        _record(request, response, time.perf_counter() - began)
+        if watch is not None:
+            watch.answered(answered(request, response.status, correlation_id, began))
         return response
 
     return framed
@@ -63,9 +70,14 @@ def _record(request: web.Request, response: web.StreamResponse, seconds: float) 
             method=request.method,
             path=request.path,
             status=response.status,
-            tenant=request.headers.get("X-Tenant") or "default",
-            milliseconds=round(seconds * 1000, 1),
+            tenant=_tenant(request),
+            duration_ms=round(seconds * 1000, 1),
         )
+
+
+def _tenant(request: web.Request) -> str:
+    """As the request says; it may not be one of ours."""
+    return request.headers.get("X-Tenant") or "default"
 
 
 def _correlation_id(request: web.Request) -> str:

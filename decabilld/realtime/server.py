@@ -18,6 +18,8 @@ from decabilld.realtime.ports import Authenticator, RealtimeSettings, Snapshot
 from decabilld.tasks import spawn
 
 SOCKETS_MAX = 5_000
+SOCKETS: web.AppKey[Callable[[], int]] = web.AppKey("sockets")
+"""Counts the transports that are open."""
 MESSAGE_BYTES_MAX = 64 * 1024
 PING_SECONDS, PING_TIMEOUT_SECONDS = 25, 20
 STRANGERS_SECONDS = 30.0
@@ -63,6 +65,7 @@ def create_socket_app(
     _let_waiting_end(server)
     namespace = BillingNamespace(server, settings, authenticator=authenticator, snapshot=snapshot, clock=clock)
     app = web.Application(middlewares=[_door(server)])
+    app[SOCKETS] = lambda: len(server.eio.sockets)
     server.attach(app)
 
     async def sweeping(_: web.Application) -> AsyncIterator[None]:

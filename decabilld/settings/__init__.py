@@ -15,6 +15,7 @@ from typing import Any, Literal
 from decabilld.settings.access import AccessSettings
 from decabilld.settings.billing import BillingSettings
 from decabilld.settings.database import DatabaseSettings
+from decabilld.settings.observation import ObservationSettings
 from decabilld.settings.outside import OutsideSettings
 from decabilld.settings.providers import ProviderSettings
 from decabilld.settings.server import ServerSettings
@@ -25,7 +26,15 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ProviderSettings, OutsideSettings, BillingSettings, DatabaseSettings, AccessSettings, ServerSettings):
+class Settings(
+    ObservationSettings,
+    ProviderSettings,
+    OutsideSettings,
+    BillingSettings,
+    DatabaseSettings,
+    AccessSettings,
+    ServerSettings,
+):
     """What the operator has set. A field's metadata holds its variable's name, meaning and parser.
 
     The bases stand in reverse: fields are listed from the last one on.
@@ -187,6 +196,12 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append("ENCRYPTION_KEY must be set together with ENCRYPTION_KEY_PREVIOUS")
     if settings.stripe_secret_key is not None and settings.stripe_webhook_secret is None:
         faults.append("STRIPE_WEBHOOK_SECRET must be set together with STRIPE_SECRET_KEY")
+    if (settings.otel_username is None) != (settings.otel_password is None):
+        faults.append("OTEL_USERNAME and OTEL_PASSWORD must be set together or not at all")
+    if settings.production and settings.otel_enabled and settings.otel_password is None:
+        faults.append("OTEL_USERNAME and OTEL_PASSWORD must be set when OTEL_ENABLED=true and NODE_ENV=production")
+    if settings.otel_enabled and settings.otel_metrics_path.startswith(("/api/", "/docs", "/spec")):
+        faults.append("OTEL_METRICS_PATH must be outside /api, /docs and /spec")
     publishing = (settings.cloudflare_api_token, settings.cloudflare_zone_id, settings.dns_base_domain)
     if any(publishing) and not all(publishing):
         faults.append("CLOUDFLARE_API_TOKEN, CLOUDFLARE_ZONE_ID and DNS_BASE_DOMAIN must be set together or not at all")

@@ -14,6 +14,9 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 def check_answer(operations: list[Operation], method: str, path: str, status: int, answer: Any) -> None:
     """Raises AssertionError or marshmallow's ValidationError. `answer` is decoded JSON, or bytes."""
+    if path == "/api/ready" and status == 503:  # a probe reads it, no client
+        assert set(answer) == {"status", "reasons"}
+        return
     if status >= 400:
         errors = ErrorResponseSchema(unknown=RAISE).validate(answer)
         assert not errors, errors

@@ -151,7 +151,7 @@ async def running_edge(
         documents=DocumentStorage(home, render or _document),
         servers=Servers(Providers({}), Keyring(b"e" * 32)),
         clock=clock,
-        not_ready=lambda: ", ".join(tenants.not_ready().values()) or None,
+        not_ready=lambda: list(tenants.not_ready().values()),
         read_payment_event=read_payment_event,
     )
     if operations is None:

@@ -103,7 +103,11 @@ def _tally_subscription(subscription: Subscription) -> tuple[tuple[str, int], ..
 def _tally_invoice(invoice: Invoice) -> tuple[tuple[str, int], ...]:
     if invoice.status == "draft":
         return ()
-    return (("invoices_open", 1), (f"open_minor:{invoice.currency}", invoice.balance_minor))
+    return (
+        ("invoices_open", 1),
+        (f"invoices_open:{invoice.status}", 1),
+        (f"open_minor:{invoice.currency}", invoice.balance_minor),
+    )
 
 
 def _tally_position(position: Position) -> tuple[tuple[str, int], ...]:

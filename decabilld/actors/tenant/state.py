@@ -68,6 +68,10 @@ class TenantState(Struct, frozen=True, kw_only=True):
     def count(self, index: Index[Any], key: Hashable) -> int:
         return len(self.indexes.get(index.name, _EMPTY).get(key, ()))
 
+    def keys_count(self, index: Index[Any]) -> int:
+        """How many keys of an index have a live entity."""
+        return len(self.indexes.get(index.name, _EMPTY))
+
     def tally(self, name: str) -> int:
         """A running total, see `indexes.TALLIES`."""
         return self.tallies.get(name, 0)
