@@ -34,7 +34,7 @@ function parsed(source) {
 
 async function showDocument() {
   const schema = parsed(await fetched("../spec/billing-manager/asyncapi.json"));
-  const config = { show: { sidebar: false, errors: false }, sidebar: { showOperations: "byDefault" } };
+  const config = { show: { sidebar: false, errors: false }, expand: { messageExamples: true } };
   AsyncApiStandalone.render({ schema, config }, element("asyncapi"));
 }
 
