@@ -98,6 +98,10 @@ class RunningDaemon:
         return f"http://127.0.0.1:{self._daemon.http_port}/api"
 
     @property
+    def socket_url(self) -> str:
+        return f"http://127.0.0.1:{self._daemon.websocket_port}"
+
+    @property
     def zone(self) -> ZoneInfo:
         return self.settings.billing_timezone
 

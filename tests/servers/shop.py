@@ -85,8 +85,10 @@ async def until(look: Any, right: Any, seconds: float) -> Any:
     return seen
 
 
-async def opened_shop(daemon: RunningDaemon, hetzner: FakeHetzner, cloudflare: FakeCloudflare) -> ServerShop:
-    admin = await daemon.admin()
+async def opened_shop(
+    daemon: RunningDaemon, hetzner: FakeHetzner, cloudflare: FakeCloudflare, tenant: str = "default"
+) -> ServerShop:
+    admin = await daemon.admin(tenant)
     kind = {"key": "server", "name": "Server", "provider": "hetzner", "configSchema": SCHEMA}
     service_type = str((await admin.post("/service-types", kind))["id"])
     shop = ServerShop(daemon, admin, hetzner, cloudflare, service_type, "")
