@@ -84,7 +84,7 @@ class Sites:
         return int(runner.addresses[0][1])
 
     async def shut(self) -> None:
-        """Take no more connections, answer what was asked, and close each connection after its answer.
+        """Take no more connections, tell sockets why they end, answer what was asked and close each connection then.
 
         On a socket that was handed over, connections wait for the successor. Whoever is not answered within
         `DRAIN_SECONDS` waits for something that only the end of the tenants ends.
@@ -93,6 +93,10 @@ class Sites:
         for runner in self._runners.values():
             for site in runner.sites:
                 await site.stop()
+        sockets = self._runners.pop("socketio", None)
+        await asyncio.gather(self._drain(), *(() if sockets is None else (sockets.cleanup(),)))
+
+    async def _drain(self) -> None:
         http = self._runners.get("http")
         if http is None or http.server is None:
             return

@@ -27,6 +27,7 @@ SNAPSHOT_SECONDS = 8.0
 UNREAD_MAX = 64
 NOT_A_USER = "User not authenticated"
 NOT_LOADED = "Failed to load dashboard status"
+RESTARTING = "The server is restarting"
 _log = structlog.get_logger("realtime")
 
 
@@ -111,6 +112,13 @@ class BillingNamespace:
         socket.stop_stream()
         await self._error(socket, message)
         await self._server.disconnect(socket.sid, namespace=self._settings.namespace)
+
+    async def farewell(self) -> None:
+        """Tell everybody why their streams end. Their transports are closed next; clients come back by themselves."""
+        sockets, self._sockets = list(self._sockets.values()), {}
+        for socket in sockets:
+            socket.stop_stream()
+            await self._error(socket, RESTARTING)
 
     # --- what clients ask ---
 

@@ -74,6 +74,7 @@ def create_socket_app(
         task.cancel()
 
     async def close_all(_: web.Application) -> None:
+        await namespace.farewell()
         await asyncio.gather(*(transport.close(wait=False) for transport in list(server.eio.sockets.values())))
         await server.shutdown()
 

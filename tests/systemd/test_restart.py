@@ -2,6 +2,9 @@
 
 import asyncio
 import time
+from typing import Any
+
+import socketio
 
 from tests.crash.test_kill import Town
 from tests.external.server import ExternalPostgres, external_postgres
@@ -67,3 +70,23 @@ async def _restarted_under_load(daemon: ManagedDaemon, town: Town) -> None:
     print(town.tally)
     assert town.tally.lost == 0
     await town.prove()
+
+
+async def test_sockets_are_told_why_they_end_and_find_the_successor() -> None:
+    async with managed(LOG_LEVEL="warning") as daemon:
+        await daemon.start()
+        admin = await daemon.admin()
+        client = socketio.AsyncClient(reconnection_delay=0.1, randomization_factor=0)
+        told: list[Any] = []
+        came: asyncio.Queue[str] = asyncio.Queue()
+        client.on("error", told.append, namespace="/billing")
+        client.on("connect", lambda: came.put_nowait("connect"), namespace="/billing")
+        try:
+            address = f"http://127.0.0.1:{daemon.manager.ports[1]}"
+            await client.connect(address, namespaces=["/billing"], auth={"Authorization": f"Bearer {admin.token}"})
+            await asyncio.wait_for(came.get(), 10)
+            assert await daemon.restart() < STOP_SECONDS
+            await asyncio.wait_for(came.get(), 20)
+            assert told == [{"message": "The server is restarting"}]
+        finally:
+            await client.disconnect()
