@@ -1,5 +1,7 @@
 """Service plans: what is sold. And what one would cost."""
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from decabilld.actors.tenant.handlers.catalog import plan_of
@@ -8,7 +10,7 @@ from decabilld.http.call import Call
 from decabilld.http.errors import Malformed
 from decabilld.http.operation import Auth, operation
 from decabilld.http.schemas import catalog, common
-from decabilld.http.views.catalog import pricing_view, service_plan_view
+from decabilld.http.views.catalog import ordered_plan_view, pricing_view, service_plan_view
 from decabilld.messages.commands import CreateServicePlan, DeleteServicePlan, UpdateServicePlan
 
 TAG = "Catalog"
@@ -26,7 +28,8 @@ TAG = "Catalog"
     query=common.PageQuery,
 )
 async def list_service_plans(call: Call) -> web.Response:
-    return call.answer([service_plan_view(one) for one in call.page_of(call.state.all(ServicePlan).values())])
+    view = _view_for(call)
+    return call.answer([view(one) for one in call.page_of(call.state.all(ServicePlan).values())])
 
 
 @operation(
@@ -57,7 +60,7 @@ async def create_service_plan(call: Call) -> web.Response:
     answer=catalog.ServicePlanResponseSchema,
 )
 async def get_service_plan(call: Call) -> web.Response:
-    return call.answer(service_plan_view(plan_of(call.state, call.ids["id"])))
+    return call.answer(_view_for(call)(plan_of(call.state, call.ids["id"])))
 
 
 @operation(
@@ -110,3 +113,8 @@ async def preview_pricing(call: Call) -> web.Response:
     if plan_id is None:
         raise Malformed([("planId", "Which plan is to be priced?")])
     return call.answer(pricing_view(plan_of(call.state, plan_id), call.deps.policy.currency))
+
+
+def _view_for(call: Call) -> Callable[[ServicePlan], dict[str, object]]:
+    """Admins see a plan as they wrote it."""
+    return service_plan_view if call.principal.role == "admin" else ordered_plan_view

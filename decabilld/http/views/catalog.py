@@ -5,6 +5,7 @@ from decimal import Decimal
 from decabilld.domain.entities import OrderingHighlight, ServicePlan, ServiceType
 from decabilld.domain.money import to_decimal, to_minor
 from decabilld.domain.pricing import plan_price_minor
+from decabilld.domain.provisioning import masked
 from decabilld.http.views.wire import instant, plain, price_or_none
 
 
@@ -50,6 +51,11 @@ def service_plan_view(plan: ServicePlan) -> dict[str, object]:
         "createdAt": instant(plan.created_at),
         "updatedAt": instant(plan.updated_at),
     }
+
+
+def ordered_plan_view(plan: ServicePlan) -> dict[str, object]:
+    """For customers: what is deployed by default may hold the operator's tokens and passwords."""
+    return {**service_plan_view(plan), "providerConfigDefaults": masked(plan.provider_config_defaults)}
 
 
 def offering_view(plan: ServicePlan, service_type: ServiceType | None, currency: str) -> dict[str, object]:
