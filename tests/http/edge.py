@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from decabilld.actors.ports import Runners
 from decabilld.actors.registry import Tenants
 from decabilld.domain.entities import Party
 from decabilld.domain.policy import BillingPolicy
@@ -124,6 +125,8 @@ async def running_edge(
     api_key_tenant: str | None = None,
     authenticator: Any = None,
     render: Any = None,
+    policy: BillingPolicy = POLICY,
+    runners: Runners | None = None,
     read_payment_event: Any = None,
     start: bool = True,
     **settings: Any,
@@ -134,15 +137,15 @@ async def running_edge(
     tenants = Tenants(
         sorted(chosen.tenant_ids),
         store_of=lambda tenant_id: PostgresTenantStore(dsn, tenant_id, owner, pool),
-        runners={RenderDocument: _rendered},
+        runners={RenderDocument: _rendered, **(runners or {})},
         clock=clock,
-        policy=POLICY,
+        policy=policy,
     )
     tokens, passwords = Tokens(SECRET, clock), Passwords()
     by_key = ApiKeyAuthenticator(api_key, api_key_tenant) if api_key else None
     deps = Dependencies(
         settings=replace(chosen, authentication_method="api-key") if by_key else chosen,
-        policy=POLICY,
+        policy=policy,
         tenants=tenants,
         readers=Readers(pool),
         authenticator=authenticator(tenants, clock) if authenticator else by_key or UserAuthenticator(tokens, tenants),
@@ -165,7 +168,7 @@ async def running_edge(
     try:
         yield Edge(client, deps, clock, operations)
         for tenant_id in tenants.ids:
-            await Audit(dsn).sound(tenant_id, POLICY.zone)
+            await Audit(dsn).sound(tenant_id, policy.zone)
     finally:
         await tenants.stop(5)
         passwords.close()

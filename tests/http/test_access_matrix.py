@@ -25,9 +25,14 @@ async def _document(invoice: Any, kind: str) -> bytes:
     return f"%PDF of {kind} {invoice.number} for {invoice.buyer.name}".encode()
 
 
+def deploying() -> dict[str, Any]:
+    """A tenant's edge that sells servers, with a cloud of its own."""
+    return {"render": _document, "policy": world.DEPLOYING, "runners": world.Cloud().runners}
+
+
 @pytest.fixture
 async def edge(start_edge: StartEdge) -> Edge:
-    return await start_edge(render=_document)
+    return await start_edge(**deploying())
 
 
 @pytest.fixture
@@ -94,10 +99,11 @@ def all_markers(victim: World) -> tuple[str, ...]:
 
 async def test_markers_are_met_by_those_who_may(edge: Edge, victim: World) -> None:
     """Else not meeting them would prove nothing."""
-    user, bought, invoice, voided, run = victim.private
+    user, bought, invoice, voided, run, deployed, *_ = victim.private
     for email, paths in {
         world.VICTIM: (
             "/customer-profile", "/public/service-plan-offerings", f"/subscriptions/{bought}/items",
+            f"/subscriptions/{deployed}/items", "/backorders",
             f"/invoices/ref/{invoice}/pdf", f"/invoices/ref/{voided}/void-document/pdf", f"/invoices/ref/{invoice}",
         ),
         world.ADMIN: (
@@ -154,7 +160,7 @@ async def test_another_tenants_people_meet_nothing_of_this_one(edge: Edge, victi
 
 async def test_a_tenants_key_opens_nothing_of_another(edge: Edge, victim: World, start_edge: StartEdge) -> None:
     # The second edge takes the tenants over from the first.
-    keyed = await start_edge(api_key=API_KEY, api_key_tenant="acme", render=_document)
+    keyed = await start_edge(api_key=API_KEY, api_key_tenant="acme", **deploying())
     before = world.belongings(keyed)
     at_home = Bearer(API_KEY, keyed, victim, "acme", all_markers(victim))
     abroad = Bearer(API_KEY, keyed, victim, "default", (world.PRIVATE, *victim.private))

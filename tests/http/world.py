@@ -1,22 +1,40 @@
-"""A small world to break into: customers and catalogs of two tenants, and what a client might send to any operation.
+"""A small world to break into: customers, servers and catalogs of two tenants, and what a client might send anywhere.
 
 Everything of the victim's carries a marker; whoever may not see it must not meet the marker anywhere.
 """
 
+import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from marshmallow import Schema
 from marshmallow import fields as plain
 from msgspec import Struct
+from msgspec.structs import replace
 
-from decabilld.domain.entities import CustomerProfile, Entity, Id, Invoice, ServicePlan, ServiceType, Subscription, User
+from decabilld.actors.ports import Runners
+from decabilld.domain.entities import (
+    Backorder,
+    CustomerProfile,
+    Entity,
+    Id,
+    Invoice,
+    ServicePlan,
+    ServiceType,
+    Subscription,
+    SubscriptionItem,
+    User,
+)
 from decabilld.http.operation import Operation
 from decabilld.http.schemas import fields as wire
-from tests.http.edge import PASSWORD, Edge
+from decabilld.messages.commands import ConfirmServerCreated, ConfirmServerRefused
+from decabilld.messages.decision import Command, Effect
+from decabilld.messages.server_effects import CreateServer
+from tests.http.edge import PASSWORD, POLICY, Edge
 
+E = TypeVar("E", bound=Entity)
 PRIVATE, TENANTS_OWN = "zebra-ada", "zebra-default"
 VICTIM, BYSTANDER, ADMIN = f"{PRIVATE}@example.org", "bob@example.org", f"{TENANTS_OWN}@example.org"
 STRANGER, BOSS = "carl@example.org", "boss@example.org"
@@ -28,6 +46,30 @@ PERSON = {
 PLAN = {"basePrice": "10.00", "billingIntervalType": "month", "billingIntervalValue": 1, "cancelAtPeriodEnd": False}
 
 
+DEPLOYING = replace(POLICY, providers=frozenset({"hetzner"}), providers_ready=frozenset({"hetzner"}),
+                    services_ready=frozenset({"manager"}))  # fmt: skip
+"""The rules of sellers who have servers."""
+
+
+class Cloud:
+    """Has room for one server."""
+
+    def __init__(self) -> None:
+        self.full = False
+
+    @property
+    def runners(self) -> Runners:
+        return {CreateServer: self.create_server}
+
+    async def create_server(self, tenant_id: str, effect: Effect) -> Command:
+        assert isinstance(effect, CreateServer)
+        concerned = {"item_id": effect.item_id, "subscription_id": effect.subscription_id}
+        if self.full:
+            return ConfirmServerRefused(**concerned, reason="sold out", no_capacity=True)
+        self.full = True
+        return ConfirmServerCreated(**concerned, server_id="4711", public_ip="203.0.113.7")
+
+
 class World(Struct, frozen=True):
     """`private` are the victim's ids, `catalog` those of the tenant's plan and type."""
 
@@ -36,7 +78,10 @@ class World(Struct, frozen=True):
 
 
 async def built(edge: Edge) -> World:
-    """In `default` an admin, the victim with two invoices (one void) and a bystander; in `acme` boss and customer."""
+    """In `default` an admin, a bystander, and the victim with two invoices (one void), a server and a backorder.
+
+    In `acme` boss and customer.
+    """
     admin = await edge.register(ADMIN)
     for email in (VICTIM, BYSTANDER):
         await _made(edge, "/api/users", {"email": email, "password": PASSWORD}, admin)
@@ -60,7 +105,34 @@ async def built(edge: Edge) -> World:
     assert len(invoices) >= 2
     voided = await edge.call("POST", f"/api/admin/billing/invoices/{invoices[1]}/void", {}, token=admin)
     assert voided[0] == 200, voided
-    return World((user_of(edge, VICTIM).id, bought, *invoices[:2], runs[0]), (type_id, plan_id))
+    deployed = await _deployed(edge, admin, victim)
+    return World((user_of(edge, VICTIM).id, bought, *invoices[:2], runs[0], *deployed), (type_id, plan_id))
+
+
+async def _deployed(edge: Edge, admin: str, victim: str) -> tuple[Id, ...]:
+    """A subscription with a running server, its item, and a backorder."""
+    properties = {name: {"type": "string"} for name in ("serverType", "location", "service")}
+    kind = {"key": "deployed", "name": TENANTS_OWN, "provider": "hetzner", "configSchema": {"properties": properties}}
+    defaults = {"serverType": "cx23", "location": "fsn1", "service": "manager", "authenticationMethod": "api-key"}
+    type_id = await _made(edge, "/api/service-types", kind, admin)
+    plan = {**PLAN, "name": TENANTS_OWN, "serviceTypeId": type_id, "providerConfigDefaults": defaults}
+    plan_id = await _made(edge, "/api/service-plans", plan, admin)
+    order = {"planId": plan_id, "autoBackorder": True}
+    subscription = await _made(edge, "/api/subscriptions", order, victim)
+    (item,) = await _seen(edge, SubscriptionItem, lambda item: item.provisioning_status == "active")
+    await _made(edge, "/api/subscriptions", order, victim)
+    (backorder,) = await _seen(edge, Backorder, lambda backorder: backorder.status == "pending")
+    return subscription, item, backorder
+
+
+async def _seen(edge: Edge, kind: type[E], right: Callable[[E], bool]) -> list[Id]:
+    """Those of `default` that are right, as soon as there are any."""
+    async with asyncio.timeout(10):
+        while True:
+            known = edge.deps.tenants.published("default").all(kind)
+            if found := [one.id for one in known.values() if right(one)]:
+                return found
+            await asyncio.sleep(0.01)
 
 
 async def _made(edge: Edge, path: str, body: object, token: str, expected: int = 201, **headers: str) -> Id:
@@ -81,7 +153,9 @@ def token_of(edge: Edge, email: str, tenant: str = "default") -> str:
 def belongings(edge: Edge) -> dict[Id, Entity]:
     """All of the tenant `default` that strangers could have meddled with."""
     state = edge.deps.tenants.published("default")
-    kinds: tuple[type[Entity], ...] = (User, CustomerProfile, ServiceType, ServicePlan, Subscription, Invoice)
+    kinds: tuple[type[Entity], ...] = (
+        User, CustomerProfile, ServiceType, ServicePlan, Subscription, SubscriptionItem, Backorder, Invoice,
+    )  # fmt: skip
     return {entity.id: entity for kind in kinds for entity in state.all(kind).values()}
 
 
@@ -90,7 +164,7 @@ def requests_of(operation: Operation, world: World, edge: Edge) -> Iterator[tupl
     names = operation.path_ids
     ids = world.private + world.catalog
     for chosen in itertools.product(ids if len(names) < 2 else world.private, repeat=len(names)):
-        texts = {name: "hetzner" for name in operation.path_texts}
+        texts = dict.fromkeys(operation.path_texts, "hetzner")
         path = "/api" + operation.path.format(**texts, **dict(zip(names, chosen, strict=True)))
         is_private = bool(chosen) and set(chosen) <= set(world.private)
         if operation.body is None:
