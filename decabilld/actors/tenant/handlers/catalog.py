@@ -35,6 +35,8 @@ def create_service_type(state: TenantState, command: CreateServiceType, context:
 def update_service_type(state: TenantState, command: UpdateServiceType, context: Context) -> Decision:
     changed = replace(service_type_of(state, command.service_type_id), updated_at=context.now, **command.fields)
     _check_service_type(changed, context.policy)
+    for plan in state.each(PLANS_OF_TYPE, changed.id):
+        _check_location(plan, changed)
     return _saved(changed, "service_type.updated", f"Service type {changed.name} updated", command.fields)
 
 
@@ -95,15 +97,20 @@ def _check_plan(state: TenantState, plan: ServicePlan) -> None:
     service_type = state.get(ServiceType, plan.service_type_id)
     if plan.service_type_id is not None and service_type is None:
         raise Invalid("serviceTypeId: there is no such service type")
-    selectable = service_type is not None and location_selectable(service_type.config_schema)
-    if plan.allow_customer_location_selection and not selectable:
-        raise Invalid(
-            "allowCustomerLocationSelection: the service type's configSchema needs a string `location` with an enum"
-        )
+    _check_location(plan, service_type)
     if plan_price(plan.base_price, plan.margin_percent, plan.margin_fixed) < 0:
         raise Invalid("basePrice and margins add up to less than zero")
     if plan.billing_day_of_month is not None and plan.interval not in ("month", "year"):
         raise Invalid("billingDayOfMonth goes with billingIntervalType month or year only")
+
+
+def _check_location(plan: ServicePlan, service_type: ServiceType | None) -> None:
+    selectable = service_type is not None and location_selectable(service_type.config_schema)
+    if plan.allow_customer_location_selection and not selectable:
+        raise Invalid(
+            f"allowCustomerLocationSelection of plan {plan.name!r}: the service type's configSchema needs a string "
+            "`location` with an enum"
+        )
 
 
 def _saved(

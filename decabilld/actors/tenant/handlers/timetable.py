@@ -44,6 +44,8 @@ from decabilld.messages.commands import CHANGES_ENOUGH, DoDueWork, MoveTestClock
 from decabilld.messages.decision import Context, Decision, Entry, HandedOn
 
 E = TypeVar("E", bound=Entity)
+LONGEST_WAY = timedelta(days=36_525)
+"""Of a test clock in one call: each billing day is a step, and nobody could stop it."""
 
 
 def open_timetable(state: TenantState, command: OpenTimetable, context: Context) -> Decision:
@@ -160,6 +162,8 @@ def move_test_clock(state: TenantState, command: MoveTestClock, context: Context
         raise Invalid("The test clock is off; start with TEST_CLOCK=true")
     if command.to < context.now:
         raise Invalid(f"now: the test clock can't go back; it stands at {context.now.isoformat()}")
+    if command.to - context.now > LONGEST_WAY:
+        raise Invalid(f"now: lies more than {LONGEST_WAY.days} days ahead; move there in steps")
     work, gathered = DoDueWork(), _Gathered(state)
     now = context.now
     while gathered.count < work.at_a_time:

@@ -10,6 +10,9 @@ from decabilld.domain.refusals import Invalid, NotFound
 from decabilld.messages.commands import RecordUsage
 from decabilld.messages.decision import Context, Decision, Entry
 
+YEARS = range(1970, 3000)
+"""Others are mistakes; at the calendar's own ends a record could be neither named in local days nor billed."""
+
 
 def record_usage(state: TenantState, command: RecordUsage, context: Context) -> Decision:
     """Kept for the charge that it goes with; after the last charge it becomes a position at once. Twice is once."""
@@ -27,6 +30,8 @@ def record_usage(state: TenantState, command: RecordUsage, context: Context) -> 
         raise Invalid("The subscription's server is not there yet")
     if command.period_end < command.period_start:
         raise Invalid("periodEnd: lies before periodStart")
+    if command.period_start.year < YEARS.start or command.period_end.year >= YEARS.stop:
+        raise Invalid(f"periodStart, periodEnd: must lie in the years {YEARS.start} to {YEARS.stop - 1}")
     record = UsageRecord(
         id=command.record_id,
         subscription_id=subscription.id,
