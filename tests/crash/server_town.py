@@ -34,8 +34,8 @@ FAULTY = 0.12
 """Share of requests that something befalls."""
 SETTLE_SECONDS = 300.0
 ANSWER_SECONDS = 90.0
-OPEN_MAX, ORDERS_MAX = 3, 5
-PAUSE_SECONDS = 0.8
+OPEN_MAX, ORDERS_MAX = 2, 3
+PAUSE_SECONDS = 4.0
 TRIGGER_SECONDS = 2.0
 SCHEMA = {
     "type": "object",

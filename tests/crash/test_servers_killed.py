@@ -12,7 +12,7 @@ from tests.crash.server_town import AtDigitalOcean, AtHetzner, Cloud, server_tow
 TOWNS = [
     pytest.param(AtHetzner, 5, 4, id="hetzner-5-seeds"),
     *(pytest.param(AtHetzner, 34, 12, id=f"hetzner-34-seeds-{town}", marks=pytest.mark.heavy) for town in (1, 2, 3)),
-    pytest.param(AtDigitalOcean, 12, 8, id="digital-ocean-12-seeds", marks=pytest.mark.heavy),
+    pytest.param(AtDigitalOcean, 8, 8, id="digital-ocean-8-seeds", marks=pytest.mark.heavy),
 ]
 
 
