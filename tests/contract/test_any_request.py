@@ -40,6 +40,8 @@ CHECKS = [
     response_schema_conformance,
 ]
 OPERATIONS = {operation.id: operation for operation in all_operations()}
+FALLIBLE = [name for name, operation in OPERATIONS.items() if operation.body or operation.query or operation.path_ids]
+"""With anything that could be wrong."""
 # They end the session that asks: each call gets one of its own.
 END_SESSIONS = {"logout", "changePassword"}
 KINDS = {
@@ -62,14 +64,13 @@ def shop(module_database: str) -> Iterator[Shop]:
 
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(EXAMPLES_IN_ALL, marks=pytest.mark.heavy)])
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_any_request_is_answered_as_documented(name: str, mode: GenerationMode, examples: int, shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("name", "wrong"), [*((name, False) for name in OPERATIONS), *((name, True) for name in FALLIBLE)]
+)
+def test_any_request_is_answered_as_documented(name: str, wrong: bool, examples: int, shop: Shop) -> None:
     operation = OPERATIONS[name]
-    wrong = mode is GenerationMode.NEGATIVE
+    mode = GenerationMode.NEGATIVE if wrong else GenerationMode.POSITIVE
     described = _SCHEMA[operation.path][operation.method]
-    if wrong and operation.body is None and operation.query is None and not operation.path_ids:
-        pytest.skip("there is nothing that could be wrong")
     session = requests.Session()
     # As Hypothesis' own warnings have it: what is slow here is the daemon, not the test.
     unhurried = settings(
