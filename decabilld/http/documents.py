@@ -15,7 +15,7 @@ SPEC_PATH = "/spec/billing-manager"
 
 
 def add_document(app: web.Application, name: str, made: Callable[[], dict[str, Any]]) -> None:
-    """Serves what `made` makes, when it is asked for first; beside the loop, since that takes most of a second."""
+    """Serves what `made` makes, when it is asked for first; beside the loop, since it takes a tenth of a second."""
     document = cache(made)
     yaml_bytes = cache(lambda: as_yaml(document()))
     json_bytes = cache(lambda: msgspec.json.encode(document()))
