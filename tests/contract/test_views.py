@@ -95,6 +95,7 @@ CASES: dict[str, tuple[Arguments, type[Schema]]] = {
     ),
     "service_type_view": (of(e.ServiceType), catalog.ServiceTypeResponseSchema),
     "service_plan_view": (of(e.ServicePlan), catalog.ServicePlanResponseSchema),
+    "ordered_plan_view": (of(e.ServicePlan), catalog.ServicePlanResponseSchema),
     "offering_view": (
         of(e.ServicePlan, st.none() | any_of(e.ServiceType), _currency),
         catalog.PublicServicePlanOfferingSchema,
