@@ -272,7 +272,11 @@ async def _only(provider: Provider, servers: Sequence[Server]) -> Server | None:
     return first
 
 
-def _refused(effect: ServerEffect, reason: str, *, no_capacity: bool) -> ConfirmServerRefused:
+def _refused(effect: CreateServer | AwaitAddress, reason: str, *, no_capacity: bool) -> ConfirmServerRefused:
     return ConfirmServerRefused(
-        item_id=effect.item_id, subscription_id=effect.subscription_id, reason=reason, no_capacity=no_capacity
+        item_id=effect.item_id,
+        subscription_id=effect.subscription_id,
+        step="create" if isinstance(effect, CreateServer) else "await_address",
+        reason=reason,
+        no_capacity=no_capacity,
     )

@@ -39,7 +39,8 @@ def decided(command: Command, *known: Entity) -> Decision:
         (ConfirmServerCreated, {"server_id": "1", "public_ip": "203.0.113.7"}, ("create",)),
         (ConfirmServerAddress, {"server_id": "1", "public_ip": "203.0.113.7"}, ("await_address",)),
         (ConfirmNamePublished, {}, ("publish_name",)),
-        (ConfirmServerRefused, {"reason": "sold out", "no_capacity": True}, ("create", "await_address")),
+        (ConfirmServerRefused, {"step": "create", "reason": "sold out", "no_capacity": True}, ("create",)),
+        (ConfirmServerRefused, {"step": "await_address", "reason": "gone", "no_capacity": True}, ("await_address",)),
         (ConfirmServerRemoved, {}, ("remove",)),
     ],
 )

@@ -65,7 +65,7 @@ class Cloud:
         assert isinstance(effect, CreateServer)
         concerned = {"item_id": effect.item_id, "subscription_id": effect.subscription_id}
         if self.full:
-            return ConfirmServerRefused(**concerned, reason="sold out", no_capacity=True)
+            return ConfirmServerRefused(**concerned, step="create", reason="sold out", no_capacity=True)
         self.full = True
         return ConfirmServerCreated(**concerned, server_id="4711", public_ip="203.0.113.7")
 

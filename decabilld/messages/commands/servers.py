@@ -1,6 +1,6 @@
 """Servers: what customers ask of them, what came of asking their provider, and what a comparison has found."""
 
-from typing import Any
+from typing import Any, Literal
 
 from decabilld.domain import entities as e
 from decabilld.domain.entities import Id
@@ -51,8 +51,10 @@ class ConfirmNamePublished(ItemOutcome, frozen=True, kw_only=True):
 
 
 class ConfirmServerRefused(ItemOutcome, frozen=True, kw_only=True):
-    """There is no server. `no_capacity`: there may be one later; else the same would never work."""
+    """Outcome of the effect of `step`: there is no server. `no_capacity`: there may be one later; else the same would
+    never work."""
 
+    step: Literal["create", "await_address"]
     reason: str
     no_capacity: bool
 

@@ -51,7 +51,12 @@ def _give_up_server(state: TenantState, command: GiveUpEffect, context: Context)
     if command.effect_kind == PublishName.__name__:
         return confirm_name_published(state, ConfirmNamePublished(**concerned, failure=command.reason), context)
     if command.effect_kind in (CreateServer.__name__, AwaitAddress.__name__):
-        refused = ConfirmServerRefused(**concerned, reason=command.reason, no_capacity=True)
+        refused = ConfirmServerRefused(
+            **concerned,
+            step="create" if command.effect_kind == CreateServer.__name__ else "await_address",
+            reason=command.reason,
+            no_capacity=True,
+        )
         return confirm_server_refused(state, refused, context)
     message = f"{command.effect_kind} was given up: {command.reason}"
     entry = item_entry("effect.given_up", message, item, level="error", effect_id=command.effect_id)

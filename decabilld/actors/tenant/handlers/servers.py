@@ -70,7 +70,7 @@ def confirm_name_published(state: TenantState, command: ConfirmNamePublished, co
 def confirm_server_refused(state: TenantState, command: ConfirmServerRefused, context: Context) -> Decision:
     """No server: with autoBackorder the order waits for one, else it ends. Nothing was charged, nothing will be."""
     item, subscription = _concerned(state, command)
-    if item.step not in ("create", "await_address"):
+    if item.step != command.step:
         return _known_already()
     refused = replace(item, step=None, failure=command.reason, updated_at=context.now)
     entry = item_entry(
