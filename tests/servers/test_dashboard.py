@@ -17,9 +17,10 @@ from tests.harness.daemons import StoryClock
 from tests.harness.people import PASSWORD, Admin, Customer
 from tests.providers.fake_api import Fault
 from tests.providers.fake_cloudflare import FakeCloudflare
+from tests.providers.fake_digitalocean import FakeDigitalOcean
 from tests.providers.fake_hetzner import LABEL, FakeHetzner
 from tests.servers.conftest import StartDaemon
-from tests.servers.shop import ServerShop, deploying_at, opened_shop
+from tests.servers.shop import DEFAULTS, ServerShop, deploying_at, opened_shop
 from tests.servers.watchers import Watch, auth_of, node_watchers, python_watchers
 
 SHORT_MS = 400
@@ -102,6 +103,32 @@ async def test_many_sockets_make_one_listing_and_a_provider_that_fails_an_error(
         so_many = len(watchers[0].all(UPDATE))
         await watchers[0].hears(UPDATE, so_many + 1)
         assert "disconnect" not in {event for event, _ in watchers[0].heard}
+
+
+async def test_a_provider_that_fails_leaves_out_its_own(
+    start_daemon: StartDaemon, hetzner: FakeHetzner, cloudflare: FakeCloudflare
+) -> None:
+    async with FakeDigitalOcean() as ocean, python_watchers() as watch:
+        settings = deploying_at(hetzner, cloudflare)
+        variables = {"DIGITALOCEAN_API_TOKEN": ocean.token, "DIGITALOCEAN_API_BASE": ocean.base}
+        settings["variables"] |= variables
+        shop = await opened_shop(await start_daemon(**settings), hetzner, cloudflare)
+        kind = {"key": "droplet", "name": "Droplet", "provider": "digital-ocean"}
+        droplet = await shop.admin.plan(
+            "Droplet",
+            serviceTypeId=(await shop.admin.post("/service-types", kind))["id"],
+            providerConfigDefaults={**DEFAULTS, "serverType": "s-2vcpu-4gb", "location": "fra1"},
+        )
+        anna = await shop.customer("anna")
+        both = [
+            await shop.until_item(anna, await shop.order(anna, plan), "active", 40) for plan in (shop.plan, droplet)
+        ]
+        watcher = await watch(shop.daemon.socket_url, "websocket", auth_of(anna), 1)
+        assert [shown["itemId"] for shown in (await watcher.hears(UPDATE))["items"]] == [item["id"] for item in both]
+        hetzner.faults += [Fault("GET /servers", status=403)] * 100
+        await watcher.sees(itemId=both[1]["id"])
+        assert len(watcher.all(UPDATE)[-1]["items"]) == 1
+        assert watcher.all("error") == []
 
 
 async def _logout(admin: Admin, user: Customer) -> str:
