@@ -41,3 +41,8 @@ class HealthResponseSchema(Answer):
 
 class ReadyResponseSchema(Answer):
     status = Choice("ok", metadata={"description": "Always `ok`; else it is a 503."})
+    details = fields.List(
+        Text(),
+        metadata={"sometimes": True, "description": "What should be looked at although it serves, such as servers that "
+                  "nobody pays for; left out while there is nothing."},
+    )  # fmt: skip
