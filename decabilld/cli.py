@@ -1,11 +1,13 @@
 """The command line: starts the daemon, and looks at or checks what it has, also beside a running one."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
+import structlog
 
 from decabilld import logs
 from decabilld.billing_setup import policy_of
@@ -13,11 +15,12 @@ from decabilld.cli_accounts import create_admin, import_users
 from decabilld.cli_database import on_database
 from decabilld.cli_doctor import doctor, version
 from decabilld.cli_keys import rotate_key
+from decabilld.cli_logs import logs as logs_command
 from decabilld.cli_operations import backup, export_tenant, import_tenant, restore
-from decabilld.cli_options import EXIT_FAULT, env_file_option, json_option, with_settings
+from decabilld.cli_options import EXIT_FAULT, EXIT_SETTINGS, env_file_option, json_option, with_settings
 from decabilld.cli_payments import reconcile_payments
 from decabilld.cli_servers import reconcile_servers
-from decabilld.settings import load, variables
+from decabilld.settings import SettingsError, load, variables
 from decabilld.settings.example import example
 
 
@@ -41,7 +44,12 @@ def serve(env_file: Path | None) -> None:
     Example:
       PORT=3200 DECABILLD_DATA_DIR=./var decabilld serve
     """
-    settings = with_settings(env_file)
+    try:
+        settings = load(env_file=env_file)
+    except SettingsError as error:
+        logs.configure("info", os.environ.get("LOG_FORMAT", "auto"))
+        structlog.get_logger("process").error("start_failed", reason=str(error))
+        sys.exit(EXIT_SETTINGS)
     logs.configure(settings.log_level, settings.log_format)
     from decabilld.process import run
 
@@ -231,6 +239,7 @@ main.add_command(import_users)
 main.add_command(rotate_key)
 main.add_command(reconcile_payments)
 main.add_command(reconcile_servers)
+main.add_command(logs_command)
 for command in (backup, restore, export_tenant, import_tenant, doctor, version):
     main.add_command(command)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import structlog
 import uvloop
 
+from decabilld import logs
 from decabilld.control.socket_file import ControlSocketTaken
 from decabilld.daemon import Daemon
 from decabilld.notify import Notifier
@@ -58,7 +59,7 @@ async def _run(settings: Settings, reread: Callable[[], Settings]) -> int:
 
     daemon.timetable.beat(notifier.every_seconds, beat)
     notifier.tell(READY="1", STATUS=daemon.status())
-    print(greeting(daemon), flush=True)  # noqa: T201 (said to whoever started us, not logged)
+    logs.announce(greeting(daemon))
     await stop.wait()
     notifier.tell(STOPPING="1", STATUS="stopping")
     await daemon.stop()

@@ -90,7 +90,7 @@ class EmbeddedPostgres:
             await _exited(process, math.inf, WATCH_SECONDS)
             if self._process is not process:
                 return
-            log.error("postgres.died", exit_code=process.returncode)
+            log.error("postgres_died", exit_code=process.returncode)
             on_down()
             if time.monotonic() - since > STEADY_SECONDS:
                 delay = FIRST_DELAY_SECONDS
@@ -105,9 +105,9 @@ class EmbeddedPostgres:
             try:
                 await self._launch()
             except (PostgresFailed, OSError) as error:
-                log.error("postgres.not_started", reason=str(error), retry_in_seconds=delay)
+                log.error("postgres_not_started", reason=str(error), retry_in_seconds=delay)
             else:
-                log.info("postgres.restarted")
+                log.info("postgres_restarted")
                 return delay
 
     async def _launch(self) -> None:
@@ -208,7 +208,7 @@ async def _stop_orphans(data: Path) -> None:
         living = _processes_in(data)
         if not living:
             return
-        log.warning("postgres.orphans", pids=living, signal=number.name)
+        log.warning("postgres_orphans", pids=living, signal=number.name)
         head = int((_pid_file(data) or ["0"])[0])
         for pid in [head] if head in living else living:
             try:

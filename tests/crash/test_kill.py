@@ -27,7 +27,7 @@ QUIET_SECONDS = 60.0
 START_SECONDS = 10.0
 RESTARTED_EVERY = 5
 READ_THROUGH = 20
-ERRORS_MEANT = ("postgres.died", "postgres.not_started")
+ERRORS_MEANT = ("postgres_died", "postgres_not_started")
 
 
 class Town:
