@@ -55,6 +55,9 @@ class Servers:
     async def states(self, provider_id: str) -> Mapping[Id, Server]:
         return await self._providers.states(provider_id)
 
+    async def limit_reached(self, provider_id: str) -> str | None:
+        return await self._providers.limit_reached(provider_id)
+
     def new_secrets(self, tenant_id: str, config: dict[str, Any]) -> NewSecrets:
         user, host = new_key_pair(), new_key_pair()
         secrets = ItemSecrets(config=config, ssh_private_key=user.private, host_private_key=host.private)

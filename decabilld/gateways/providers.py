@@ -51,6 +51,10 @@ class Providers:
             provider.id: Kept(f"servers of {provider.id}", _listing(provider), fresh_seconds=STATES_FRESH_SECONDS)
             for provider in self.all()
         }
+        self._limits = {
+            provider.id: Kept(f"limit of {provider.id}", provider.limit_reached, fresh_seconds=STATES_FRESH_SECONDS)
+            for provider in self.all()
+        }
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -80,6 +84,14 @@ class Providers:
         self.get(provider_id)
         return await self._states[provider_id].get()
 
+    async def limit_reached(self, provider_id: str) -> str | None:
+        """As the provider's own, up to 5 s old: customers ask as often as they like, our requests are counted.
+
+        Raises NoSuchProvider, ProviderAway.
+        """
+        self.get(provider_id)
+        return await self._limits[provider_id].get()
+
     async def switch(self, provider_id: str, server_id: str, power: Power) -> None:
         """As the provider's own, and the next look at its states is a fresh one. Raises NoSuchProvider too."""
         provider = self.get(provider_id)
@@ -92,6 +104,7 @@ class Providers:
         """After a change of ours. Raises NoSuchProvider."""
         self.get(provider_id)
         self._states[provider_id].forget()
+        self._limits[provider_id].forget()
 
     async def close(self) -> None:
         for provider in self.all():

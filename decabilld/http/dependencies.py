@@ -40,6 +40,10 @@ class Servers(Protocol):
         """By item, at most five seconds old. Raises ProviderAway, ProviderRefused, KeyError."""
         ...
 
+    async def limit_reached(self, provider_id: str) -> str | None:
+        """Why there can't be another server now, at most five seconds old. Raises ProviderAway, KeyError."""
+        ...
+
     def new_secrets(self, tenant_id: str, config: dict[str, Any]) -> NewSecrets:
         """Fresh keys for an item of which `config` is asked."""
         ...

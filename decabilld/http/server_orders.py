@@ -39,7 +39,7 @@ async def _no_capacity(call: Call, provider_id: str, config: dict[str, Any]) -> 
     try:
         async with asyncio.timeout(ASK_SECONDS):
             types = await call.deps.servers.server_types(provider_id)
-            limit = await provider.limit_reached()
+            limit = await call.deps.servers.limit_reached(provider_id)
     except (ProviderAway, ProviderRefused, TimeoutError) as error:
         _log.warning("availability_unknown", provider=provider_id, reason=f"{type(error).__name__}: {error}")
         return None

@@ -123,7 +123,7 @@ async def _asked(call: Call) -> Availability:
     provider = provider_of(call.deps.servers, service_type.provider)
     try:
         types = await call.deps.servers.server_types(provider.id)
-        limit = await provider.limit_reached()
+        limit = await call.deps.servers.limit_reached(provider.id)
     except (ProviderAway, ProviderRefused) as error:
         raise ServerProviderFailed(f"{provider.display_name} does not answer: {error}") from None
     return availability(types, call.body["server_type"], call.body["region"], limit)
