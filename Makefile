@@ -10,6 +10,7 @@ CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit("decabilld needs Python 3.11 o
 PREFIX ?= /opt/decabilld
 STAGE = $(DESTDIR)$(PREFIX).new
 LIB := /usr/local/lib
+COMMAND_DIR := /usr/local/sbin
 DOC := /usr/local/share/doc/decabilld
 ENV_FILE = $(DESTDIR)/etc/decabilld/decabilld.env
 UNITS := decabilld.service decabilld.socket decabilld-socketio.socket
@@ -73,6 +74,8 @@ install:  ## install under PREFIX (/opt/decabilld), with units and /etc/decabill
 	for unit in $(UNITS); do sed "s|/opt/decabilld|$(PREFIX)|" systemd/$$unit > $(DESTDIR)$(LIB)/systemd/system/$$unit; done
 	install -m 644 systemd/decabilld.sysusers $(DESTDIR)$(LIB)/sysusers.d/decabilld.conf
 	install -m 644 systemd/decabilld.tmpfiles $(DESTDIR)$(LIB)/tmpfiles.d/decabilld.conf
+	install -d $(DESTDIR)$(COMMAND_DIR) && sed "s|/opt/decabilld|$(PREFIX)|" systemd/decabilld.sh > $(DESTDIR)$(COMMAND_DIR)/decabilld
+	chmod 755 $(DESTDIR)$(COMMAND_DIR)/decabilld
 	install -m 644 config/* docs/*.md $(DESTDIR)$(DOC)
 	[ -e $(ENV_FILE) ] || (umask 077 && sed 's|^#DECABILLD_DATA_DIR=$$|DECABILLD_DATA_DIR=/var/lib/decabilld|' \
 	    config/decabilld.env.example > $(ENV_FILE))
@@ -81,7 +84,7 @@ install:  ## install under PREFIX (/opt/decabilld), with units and /etc/decabill
 uninstall:  ## remove what install has made; settings, secrets, data and the user stay
 	$(if $(DESTDIR),,-systemctl disable --now decabilld.socket decabilld-socketio.socket decabilld.service)
 	rm -rf "$(DESTDIR)$(PREFIX)" "$(DESTDIR)$(PREFIX).old" $(DESTDIR)$(DOC) $(addprefix $(DESTDIR)$(LIB)/systemd/system/,$(UNITS))
-	rm -f $(DESTDIR)$(LIB)/sysusers.d/decabilld.conf $(DESTDIR)$(LIB)/tmpfiles.d/decabilld.conf
+	rm -f $(DESTDIR)$(COMMAND_DIR)/decabilld $(DESTDIR)$(LIB)/sysusers.d/decabilld.conf $(DESTDIR)$(LIB)/tmpfiles.d/decabilld.conf
 	$(if $(DESTDIR),,if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi)
 
 clean:  ## remove what was built, not data

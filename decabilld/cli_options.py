@@ -12,6 +12,8 @@ EXIT_SETTINGS = 2
 
 env_file_option = click.option(
     "--env-file",
+    envvar="DECABILLD_ENV_FILE",
+    show_envvar=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File of NAME=value lines; the environment comes first.",
 )

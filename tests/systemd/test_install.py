@@ -67,4 +67,4 @@ async def test_it_starts_from_where_it_was_installed(installed: Path) -> None:
 @pytest.mark.timeout(INSTALL_SECONDS + 60)
 async def test_uninstalling_leaves_what_is_the_operators(installed: Path) -> None:
     await asyncio.to_thread(make, installed, "uninstall")
-    assert files(installed) == {"etc/decabilld/decabilld.env"}
+    assert files(installed) == {"etc/decabilld/decabilld.env"}, "its settings"

@@ -65,3 +65,19 @@ def test_the_example_s_defaults_are_the_defaults() -> None:
     for variable in variables():
         if text := written(variable["default"]):
             assert variable["parse"](text) == variable["default"], variable["name"]
+
+
+def test_commands_find_the_service_s_settings_and_secrets(tmp_path: Path) -> None:
+    script = (ROOT / "systemd" / "decabilld.sh").read_text()
+    for before, now in (("/etc/", f"{tmp_path}/"), ("/opt/decabilld/bin/decabilld", f"{sys.prefix}/bin/decabilld")):
+        script = script.replace(before, now)
+    (tmp_path / "credstore").mkdir()
+    (tmp_path / "credstore" / "decabilld.JWT_SECRET").write_text("x" * 32)
+    (tmp_path / "credstore" / "decabilld.ENCRYPTION_KEY").write_text("00" * 32)
+    (tmp_path / "decabilld").mkdir()
+    settings = tmp_path / "decabilld" / "decabilld.env"
+    settings.write_text("NODE_ENV=production\nCORS_ORIGIN=https://app.example.org\n")
+    assert "The settings can be used." in run("sh", "-c", script, "decabilld", "check-config")
+    (tmp_path / "credstore" / "decabilld.JWT_SECRET").unlink()
+    with pytest.raises(AssertionError, match="JWT_SECRET must be set"):
+        run("sh", "-c", script, "decabilld", "check-config")
