@@ -19,7 +19,7 @@ from decabilld.actors.outbox import AT_A_TIME
 LATE_SECONDS = 30.0
 ORDERS = SWITCHES = 24
 READERS, WRITERS, PAUSE_SECONDS = 3, 2, 0.02
-MEASURED_SECONDS = 20.0
+MEASURED_SECONDS = 15.0
 P99_MS = 50.0
 _WAITING = "SELECT count(*) FROM outbox WHERE lane = 'servers' AND failed_at IS NULL"
 _PROFILE = json.dumps({"firstName": "Zoë", "lastName": "Müller", "city": "Leipzig", "country": "DE"})
@@ -31,26 +31,26 @@ async def measure_slow_cloud(data_dir: Path) -> list[Result]:
         client = await Client.open(running.port)
         await client.json("GET", "/api/service-types/providers/hetzner/server-types", token(shop.world.admin))
         await client.close()
+        before = await _others(running, shop)
         await fake.answer_late(LATE_SECONDS)
         slow = [asyncio.create_task(one) for one in (*_orders(running, shop), *_switches(running, shop))]
         await asyncio.sleep(2.0)
-        reads, writes = await _others(running, shop)
+        meanwhile = await _others(running, shop)
         waiting = await value_of(running.dsn, _WAITING)
         if waiting <= AT_A_TIME["servers"]:
             raise RuntimeError(f"only {waiting} servers were under way: {[one for one in slow if one.done()]}")
         for one in slow:
             one.cancel()
         await asyncio.gather(*slow, return_exceptions=True)
-    note = f"{ORDERS} orders and {SWITCHES} switches under way"
-    return [_result("GET", reads, note), _result("POST", writes, note)]
+    return [_result(method, *both) for method, *both in zip(("GET", "POST"), before, meanwhile, strict=True)]
 
 
-def _result(method: str, latencies: list[float], note: str) -> Result:
+def _result(method: str, before: list[float], latencies: list[float]) -> Result:
     p99 = percentile(latencies, 99)
     return Result(
         name=f"p99 of {method}s while a cloud takes {LATE_SECONDS:g} s", value=p99, unit="ms",
         p50_ms=percentile(latencies, 50), p99_ms=p99, target=f"< {P99_MS:g} ms", ok=p99 < P99_MS,
-        note=f"{len(latencies)} requests, worst {max(latencies):.0f} ms; {note}",
+        note=f"{ORDERS} orders and {SWITCHES} switches under way; before them p99 {percentile(before, 99):.0f} ms",
     )  # fmt: skip
 
 
