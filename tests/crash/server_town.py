@@ -35,7 +35,8 @@ FAULTY = 0.12
 SETTLE_SECONDS = 300.0
 ANSWER_SECONDS = 90.0
 OPEN_MAX, ORDERS_MAX = 2, 3
-PAUSE_SECONDS = 4.0
+PAUSE_SECONDS_A_BUYER = 0.1
+"""The more there are, the longer each pauses: there is always something under way, and always something to come."""
 TRIGGER_SECONDS = 2.0
 SCHEMA = {
     "type": "object",
@@ -176,6 +177,7 @@ class Buyer(Person):
     """A tenant's only user: sells to themselves, orders, ends, cancels and retries what waits."""
 
     tenant: str = ""
+    pause_seconds: float = 0.0
     plans: list[str] = field(default_factory=list)
     ordered: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
@@ -201,7 +203,7 @@ class Buyer(Person):
         while not until.is_set():
             (deed,) = self.dice.choices(deeds, (6, 4, 1, 1))
             await deed()
-            await asyncio.sleep(self.dice.random() * PAUSE_SECONDS)
+            await asyncio.sleep(self.dice.random() * self.pause_seconds)
 
     async def orders(self) -> None:
         if len(self.ordered) - len(self.ended) >= OPEN_MAX or len(self.ordered) >= ORDERS_MAX:
@@ -393,7 +395,14 @@ async def server_town(
         )  # fmt: skip
         tally = Tally()
         buyers = [
-            Buyer(process, random.Random(f"{seed}/{tenant}"), tally, f"buyer@{tenant}.example", tenant=tenant)
+            Buyer(
+                process,
+                random.Random(f"{seed}/{tenant}"),
+                tally,
+                f"buyer@{tenant}.example",
+                tenant=tenant,
+                pause_seconds=PAUSE_SECONDS_A_BUYER * seeds,
+            )
             for tenant in tenants
         ]
         for buyer in buyers:
