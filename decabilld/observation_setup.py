@@ -9,7 +9,7 @@ from decabilld.actors.watch import Watch
 from decabilld.clock import Clock
 from decabilld.http.observation import MetricsPage, RequestWatch
 from decabilld.readiness import Readiness
-from decabilld.settings import Settings
+from decabilld.settings import Settings, SettingsError
 from decabilld.store.backlog import Backlog
 from decabilld.tasks import cancelled, spawn
 
@@ -17,25 +17,24 @@ if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
     from decabilld.telemetry.metrics import Metrics
-    from decabilld.telemetry.watches import Watches
+    from decabilld.telemetry.traces import Traces
+    from decabilld.telemetry.watches import Watcher
 
 
 class Observation:
-    """`watch` and `requests` are told of the work; None where nobody looks, which then costs nothing."""
+    """`watch` and `requests` are told of the work; None where nobody looks, which then costs nothing.
+
+    Raises SettingsError when traces are wanted and what they need isn't installed.
+    """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
-        self._metrics: Metrics | None = None
-        watches: Watches | None = None
-        if settings.otel_enabled:
-            # Imported only where they are wanted.
-            from decabilld.telemetry import metrics
-            from decabilld.telemetry import watches as both
-
-            self._metrics = metrics.Metrics()
-            watches = both.Watches(self._metrics)
-        self.watch: Watch | None = watches
-        self.requests: RequestWatch | None = watches
+        self._metrics = _metrics() if settings.otel_enabled else None
+        endpoint = settings.otel_exporter_otlp_endpoint
+        self._traces = None if endpoint is None else _traces(endpoint)
+        watcher = _all([one for one in (self._metrics, self._traces) if one is not None])
+        self.watch: Watch | None = watcher
+        self.requests: RequestWatch | None = watcher
         self.readiness: Readiness
 
     def of(self, tenants: Tenants, dsn: str, parts: AsyncExitStack, *, orphans: Callable[[], int]) -> None:
@@ -45,6 +44,8 @@ class Observation:
         parts.push_async_callback(backlog.close)
         paths = dict.fromkeys((settings.data_path, settings.documents_path))
         self.readiness = Readiness(tenants, backlog.look, list(paths), clock=self._clock)
+        if self._traces is not None:
+            parts.push_async_callback(self._traces.close)
         if self._metrics is not None:
             self._metrics.add(lambda: self._figures(tenants, orphans))
 
@@ -78,3 +79,30 @@ class Observation:
         yield from outbox_metrics(self.readiness.waiting, self._clock())
         yield single("decabilld_provider_orphans", "Servers of ours that nobody pays for.", orphans())
         yield single("decabilld_ready", "1 while /api/ready says so, else 0.", not self.readiness.reasons())
+
+
+# Imported only where they are wanted: they cost time and memory.
+
+
+def _metrics() -> "Metrics":
+    from decabilld.telemetry.metrics import Metrics
+
+    return Metrics()
+
+
+def _traces(endpoint: str) -> "Traces":
+    try:
+        from decabilld.telemetry.traces import Traces
+    except ModuleNotFoundError as missing:
+        raise SettingsError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT needs {missing.name}, which isn't here: pip install 'decabilld[otel]'"
+        ) from None
+    return Traces(endpoint)
+
+
+def _all(watchers: "list[Watcher]") -> "Watcher | None":
+    if len(watchers) < 2:
+        return watchers[0] if watchers else None
+    from decabilld.telemetry.watches import Watches
+
+    return Watches(watchers)

@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 from decabilld.domain.refusals import Forbidden
 from decabilld.http.errors import response_of
 from decabilld.http.limits import ALLOWANCE, Proxies
-from decabilld.http.observation import RequestWatch, answered
+from decabilld.http.observation import RequestWatch
 from decabilld.http.origins import HSTS, SECURITY_HEADERS, Origins
 
 SLOW_SECONDS = 0.5
@@ -22,14 +22,15 @@ _log = structlog.get_logger("http")
 
 def frame(origins: Origins, proxies: Proxies, watch: RequestWatch | None = None) -> Middleware:
     """Every answer carries the correlation id; every failure becomes the contract's JSON."""
+    came, answered = (None, None) if watch is None else (watch.came, watch.answered)
 
     @web.middleware
     async def framed(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
         correlation_id = request[CORRELATION_ID] = _correlation_id(request)
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
-        if watch is not None:
-            watch.came(correlation_id, request.headers.get("traceparent"))
+        if came is not None:
+            came(correlation_id, request.headers.get("traceparent"))
         try:
             if origins.refuses(request):
                 raise Forbidden("Pages of this origin may not do this")
@@ -42,9 +43,10 @@ def frame(origins: Origins, proxies: Proxies, watch: RequestWatch | None = None)
                 )
         response.headers["X-Correlation-Id"] = correlation_id
         _secure(request, response, origins, proxies)
-        _record(request, response, time.perf_counter() - began)
-        if watch is not None:
-            watch.answered(answered(request, response.status, correlation_id, began))
+        seconds = time.perf_counter() - began
+        _record(request, response, seconds)
+        if answered is not None:
+            answered(request, response.status, correlation_id, seconds)
         return response
 
     return framed

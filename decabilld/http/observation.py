@@ -3,7 +3,6 @@
 import base64
 import binascii
 import hmac
-import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -16,26 +15,17 @@ UNMATCHED = "unmatched"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Answered(Struct, frozen=True, kw_only=True):
-    """A request that was answered. `route` is the path as declared; instants are `time.perf_counter` seconds."""
-
-    method: str
-    route: str
-    status: int
-    correlation_id: str
-    tenant: str
-    began: float
-    ended: float
-
-
 class RequestWatch(Protocol):
     """Called for every request: it must be quick, and must not fail."""
 
-    def came(self, correlation_id: str, traceparent: str | None) -> None:
-        """A request has come, perhaps as part of somebody's trace."""
+    @property
+    def came(self) -> Callable[[str, str | None], None] | None:
+        """Told of a request's correlation id and `traceparent` when it comes; None where nobody needs that."""
         ...
 
-    def answered(self, answered: Answered) -> None: ...
+    def answered(self, request: web.Request, status: int, correlation_id: str, seconds: float) -> None:
+        """A request was answered, so long after it came."""
+        ...
 
 
 class MetricsPage(Struct, frozen=True, kw_only=True):
@@ -47,18 +37,15 @@ class MetricsPage(Struct, frozen=True, kw_only=True):
     credentials: tuple[str, str] | None
 
 
-def answered(request: web.Request, status: int, correlation_id: str, began: float) -> Answered:
-    """What there is to tell of a request; strangers' inventions don't become labels."""
+def method_of(request: web.Request) -> str:
+    """The method; strangers' inventions don't become labels."""
+    return request.method if request.method in _METHODS else "other"
+
+
+def route_of(request: web.Request) -> str:
+    """The path as declared; `unmatched` for any other."""
     resource = request.match_info.route.resource
-    return Answered(
-        method=request.method if request.method in _METHODS else "other",
-        route=UNMATCHED if resource is None else resource.canonical,
-        status=status,
-        correlation_id=correlation_id,
-        tenant=request.headers.get("X-Tenant") or "default",
-        began=began,
-        ended=time.perf_counter(),
-    )
+    return UNMATCHED if resource is None else resource.canonical
 
 
 def metrics_handler(
