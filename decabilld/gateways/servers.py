@@ -160,11 +160,13 @@ class ServerEffects:
         return ConfirmNamePublished(item_id=item.id, subscription_id=item.subscription_id, failure=failure)
 
     async def remove_server(self, tenant_id: str, effect: Effect) -> Command:
-        """DNS record, server, SSH key; whatever is away keeps the rest waiting, so that nothing is left behind."""
+        """DNS record, server, SSH key, in that order; again until nothing is left.
+
+        A DNS that is away keeps no server running that nobody pays for: the rest goes, and the record when it can.
+        """
         assert isinstance(effect, RemoveServer)
         item = await self._item(tenant_id, effect)
-        if self._names is not None:
-            await self._names.remove(item.hostname, item.id)
+        name_left = await self._remove_name(item)
         provider = self._provider(item)
         servers = {server.id for server in await provider.servers_of(item.id)}
         if item.server_id is not None:
@@ -173,6 +175,8 @@ class ServerEffects:
             await provider.delete_server(server_id)
         await provider.delete_ssh_key(item.id)
         self._forget(item)
+        if name_left is not None:
+            raise name_left
         return ConfirmServerRemoved(item_id=item.id, subscription_id=item.subscription_id)
 
     async def switch_server(self, tenant_id: str, effect: Effect) -> Command:
@@ -213,6 +217,15 @@ class ServerEffects:
             raise InDoubt(f"what was asked for before may come yet, for {left:.0f} s more")
         await asyncio.sleep(max(left, 0.0))
         return left > 0
+
+    async def _remove_name(self, item: SubscriptionItem) -> ProviderAway | ProviderRefused | None:
+        """Why it could not be removed."""
+        if self._names is not None:
+            try:
+                await self._names.remove(item.hostname, item.id)
+            except (ProviderAway, ProviderRefused) as failed:
+                return failed
+        return None
 
     def _order(self, provider: Provider, item: SubscriptionItem, tenant_id: str) -> ServerOrder:
         secrets = self._sealed.secrets(item, tenant_id)

@@ -37,6 +37,7 @@ class AskCheckout(Effect, frozen=True, kw_only=True):
     """Ask the processor what became of an attempt: by its session, else among those opened between the two instants."""
 
     attempts_max: ClassVar[int] = 3
+    lane: ClassVar[Lane] = "documents"  # a hundred may come at once, and nobody waits for them
     attempt_id: Id
     invoice_id: Id
     user_id: Id
@@ -100,6 +101,7 @@ SubscriptionLetter = Literal[
     "subscription_ended",
     "order_backordered",
     "order_refused",
+    "order_cancelled",
     "server_ready",
 ]
 

@@ -31,6 +31,18 @@ async def test_an_order_makes_a_server_appear_and_its_end_takes_it_away(shop: Se
     assert refused.status == 400
 
 
+async def test_a_dns_that_is_away_keeps_no_server_running(shop: ServerShop) -> None:
+    anna = await shop.customer("anna")
+    subscription = await shop.order(anna)
+    await shop.until_item(anna, subscription, "active")
+    shop.cloudflare.faults += [Fault("GET /zones", status=403) for _ in range(50)]
+    await anna.cancels(subscription)
+    await until(lambda: _servers(shop), lambda count: count == 0, 10)
+    assert len(shop.cloudflare.records) == 1
+    shop.cloudflare.faults.clear()
+    await shop.until_nothing_left()
+
+
 async def test_nothing_is_charged_before_the_server_is_there_and_everything_since_the_order_then(
     shop: ServerShop,
 ) -> None:

@@ -97,6 +97,7 @@ def test_each_subject_is_short_and_in_the_sellers_name(template: str) -> None:
         ("subscription_ended", RUNNING, "ended on 1 December 2026, 00:30 (Europe/Berlin)."),
         ("subscription_ordered", RUNNING, "Price: 19.99 EUR net every 3 months"),
         ("order_refused", RUNNING, "nothing is charged for it."),
+        ("order_cancelled", RUNNING, "It never began, and nothing is charged for it."),
     ],
 )
 def test_amounts_are_exact_and_days_are_the_billing_zones(template: str, facts: Any, sentence: str) -> None:

@@ -32,6 +32,7 @@ SUBJECTS: dict[InvoiceLetter | SubscriptionLetter, str] = {
     "subscription_ended": "{plan} has ended",
     "order_backordered": "Your order {number} waits for capacity",
     "order_refused": "Your order {number} can't be fulfilled",
+    "order_cancelled": "Your order {number} is cancelled",
     "server_ready": "Your server is ready",
 }
 _BLANK_LINES = re.compile(r"\n\s*\n")

@@ -133,7 +133,8 @@ def cancel_backorder(state: TenantState, command: CancelBackorder, context: Cont
     left, effects = abandon(_item(state, backorder), context)
     entry = _entry("backorder.cancelled", f"Backorder of {ended.number} cancelled", cancelled, reason=command.reason)
     changes: tuple[Entity, ...] = (cancelled, ended, left)
-    return Decision(reply=cancelled, changes=changes, entries=(entry,), effects=effects)
+    told = notices.subscription_ended(state, ended, context)
+    return Decision(reply=cancelled, changes=changes, entries=(entry,), effects=(*effects, *told))
 
 
 def _try(backorder: Backorder, item: SubscriptionItem, context: Context, *, reason: str | None = None) -> Decision:

@@ -28,13 +28,17 @@ def create_service_type(state: TenantState, command: CreateServiceType, context:
     new = ServiceType(id=context.new_id(), created_at=context.now, updated_at=context.now, **command.fields)
     if state.first(SERVICE_TYPE_BY_KEY, new.key) is not None:
         raise Conflict(f"A service type with the key {new.key!r} exists already")
-    _check_service_type(new, context.policy)
+    check_schema(new.config_schema)
+    _check_provider(new, context.policy)
     return _saved(new, "service_type.created", f"Service type {new.name} created")
 
 
 def update_service_type(state: TenantState, command: UpdateServiceType, context: Context) -> Decision:
-    changed = replace(service_type_of(state, command.service_type_id), updated_at=context.now, **command.fields)
-    _check_service_type(changed, context.policy)
+    service_type = service_type_of(state, command.service_type_id)
+    changed = replace(service_type, updated_at=context.now, **command.fields)
+    check_schema(changed.config_schema)
+    if changed.provider != service_type.provider:
+        _check_provider(changed, context.policy)
     for plan in state.each(PLANS_OF_TYPE, changed.id):
         _check_location(plan, changed)
     return _saved(changed, "service_type.updated", f"Service type {changed.name} updated", command.fields)
@@ -86,8 +90,7 @@ def plan_of(state: TenantState, plan_id: str) -> ServicePlan:
     return plan
 
 
-def _check_service_type(service_type: ServiceType, policy: BillingPolicy) -> None:
-    check_schema(service_type.config_schema)
+def _check_provider(service_type: ServiceType, policy: BillingPolicy) -> None:
     known = (NOTHING_DEPLOYED, *sorted(policy.providers))
     if service_type.provider not in known:
         raise Invalid(f"Unknown provider {service_type.provider!r}; there are: {', '.join(known)}")

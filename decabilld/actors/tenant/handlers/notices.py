@@ -70,7 +70,9 @@ def cancel_scheduled(state: TenantState, subscription: Subscription, context: Co
 
 
 def subscription_ended(state: TenantState, subscription: Subscription, context: Context) -> tuple[SendNotice, ...]:
-    return _of_subscription(state, subscription, "subscription_ended", context)
+    """One that never began is told as an order that was cancelled: there is no last invoice."""
+    template: SubscriptionLetter = "order_cancelled" if subscription.anchor is None else "subscription_ended"
+    return _of_subscription(state, subscription, template, context)
 
 
 def order_backordered(state: TenantState, subscription: Subscription, context: Context) -> tuple[SendNotice, ...]:
