@@ -5,6 +5,7 @@ and what it shows may have changed since. So each finding is confirmed by asking
 """
 
 import asyncio
+import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
@@ -15,7 +16,7 @@ from msgspec import Struct
 
 from decabilld.actors.draft import Bug
 from decabilld.actors.ports import Busy, Labelled, Unavailable
-from decabilld.actors.provider import Provider, ProviderAway, ProviderRefused, Server
+from decabilld.actors.provider import OverBudget, Provider, ProviderAway, ProviderRefused, Server
 from decabilld.actors.registry import Tenants
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import Id, OrphanServer, SubscriptionItem
@@ -28,6 +29,7 @@ from decabilld.messages.decision import Command
 CONFIRMED_MAX = 200
 """Items of a provider that one comparison asks for singly; the rest is left for the next one."""
 CALL_SECONDS, LISTING_SECONDS = 60.0, 180.0
+OVER_BUDGET_SECONDS = 5.0
 JOB = "job:servers"
 LabelledItems = Callable[[Iterable[Id]], Awaitable[dict[Id, Labelled]]]
 T = TypeVar("T")
@@ -151,7 +153,7 @@ class _Look:
     async def compared(self) -> Compared:
         servers, failure = 0, None
         try:
-            listed = await _within(LISTING_SECONDS, self._provider.servers())
+            listed = await _within(LISTING_SECONDS, _listed(self._provider))
             by_item = _by_item(listed)
             servers = sum(map(len, by_item.values()))
             await self._look_for_orphans(by_item)
@@ -250,6 +252,15 @@ class _Look:
             found = await _within(CALL_SECONDS, self._provider.servers_of(item_id))
             self._asked[item_id] = frozenset(server.id for server in found)
         return self._asked[item_id]
+
+
+async def _listed(provider: Provider) -> Sequence[Server]:
+    """In the turn of the dashboards, which list the same account: this look is rare, so it waits for room."""
+    while True:
+        try:
+            return await provider.servers()
+        except OverBudget:
+            await asyncio.sleep(OVER_BUDGET_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
 
 
 def _is_running(item: SubscriptionItem) -> bool:
