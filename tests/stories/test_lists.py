@@ -60,7 +60,7 @@ async def test_nothing_is_missed_in_pages_while_invoices_are_written(admin: Admi
         listed += [one["id"] for one in page["items"]]
         assert page["items"], "a page within the total is not empty"
     read_through.set()
-    assert await writer > 3, "it was written meanwhile"
+    assert await writer > 0, "it was written meanwhile"
     once = list(dict.fromkeys(listed))
     assert [one for one in once if one in known] == known[::-1]
 
