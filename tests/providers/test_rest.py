@@ -180,3 +180,12 @@ async def test_a_caller_that_gives_up_is_no_time_out(counter: Counter, account: 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_another_token_counts_from_the_next_try_on(account: Rest, counter: Counter) -> None:
+    await get(account)
+    counter.token = "token-after-the-change"
+    with pytest.raises(ProviderRefused):
+        await get(account)
+    account.change_token("token-after-the-change")
+    await get(account)

@@ -90,3 +90,34 @@ async def test_sockets_are_told_why_they_end_and_find_the_successor() -> None:
             assert told == [{"message": "The server is restarting"}]
         finally:
             await client.disconnect()
+
+
+async def test_who_has_lost_every_tenant_ends_by_itself() -> None:
+    with external_postgres() as external:
+        external.empty()
+        async with (
+            managed(LOG_LEVEL="warning", WATCHDOG_USEC="3000000", **external.environment) as first,
+            managed(LOG_LEVEL="warning", **external.environment) as second,
+        ):
+            await first.start()
+            admin = await first.admin()
+            await second.start()
+            plan = {"name": "Cloud", "billingIntervalType": "day", "billingIntervalValue": 1, "basePrice": "3.9900"}
+            headers = {"Authorization": f"Bearer {admin.token}"}
+            async with first.http.post(f"{first.url}/service-plans", json=plan, headers=headers) as response:
+                assert response.status == 503, await response.text()
+                assert "Retry-After" in response.headers
+            assert await first.ended() == 0, "so nobody starts it again"
+            assert '"event": "superseded"' in first.log_end()
+            async with second.http.get(f"{second.url}/ready") as response:
+                assert response.status == 200
+
+
+async def test_a_start_can_be_broken_off() -> None:
+    async with managed(LOG_LEVEL="warning") as daemon:
+        first = await daemon.manager.spawn(daemon.environment, daemon.log)
+        await daemon.manager.until(lambda: daemon.manager.heard)
+        first.terminate()
+        assert await asyncio.wait_for(first.wait(), STOP_SECONDS) == 0, daemon.log_end()
+        assert "READY" not in str(daemon.manager.heard)
+        await daemon.start()
