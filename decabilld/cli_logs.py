@@ -5,7 +5,9 @@ Owns choosing and showing. What the lines mean is told in docs/logs.md.
 
 import contextlib
 import json
+import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Generator
@@ -86,8 +88,14 @@ def _shown(show: structlog.dev.ConsoleRenderer, line: dict[str, Any]) -> str:
     return shown
 
 
+def _is_piped() -> bool:
+    """Whether there is something on standard input: neither a terminal nor nothing at all."""
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
+
+
 def _lines(unit: str, *, follow: bool) -> Generator[str, None, None]:
-    if not sys.stdin.isatty():
+    if _is_piped():
         yield from (text.rstrip("\n") for text in iter(sys.stdin.readline, ""))
         return
     journalctl = shutil.which("journalctl")

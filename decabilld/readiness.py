@@ -74,7 +74,10 @@ class Readiness:
     async def run(self) -> None:
         """Look, again and again."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # noqa: BLE001 - a bug in one look; if it stays, the last good look becomes too old
+                _log.exception("look_failed")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:

@@ -144,13 +144,16 @@ def _of_the_site() -> dict[str, dict[str, Any]]:
         *(400, 429, 500),
     )
     config["parameters"].insert(0, "X-Tenant")
-    ready = "200 once every tenant is loaded and no due work is late; else 503 with the reason. Not limited."
+    words = "200 when it may get requests; else 503 with every reason why it shouldn't. Not limited."
+    ready = told("getReadiness", "Whether it can serve", words, site.ReadyResponseSchema, 500)
+    unready = {"application/json": {"schema": site.UnreadyResponseSchema()}}
+    ready["responses"]["503"] = {**ready["responses"]["200"], "description": "Not now.", "content": unready}
     return {
         "/config": config,
         "/health": told(
             "getHealth", "Whether it lives", "Needs no database. Not limited.", site.HealthResponseSchema, 500
         ),
-        "/ready": told("getReadiness", "Whether it can serve", ready, site.ReadyResponseSchema, 500, 503),
+        "/ready": ready,
     }
 
 

@@ -133,8 +133,33 @@ def test_logs_shows_what_is_asked_for() -> None:
         assert len(run("logs", *chosen, "--json", text=text).stdout.splitlines()) == count, chosen
 
 
-def run(*arguments: str, text: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+def test_logs_reads_the_journal_where_nothing_is_piped_in(tmp_path: Path) -> None:
+    journalctl = tmp_path / "journalctl"
+    journalctl.write_text(f"""#!/bin/sh
+echo "$*" > {tmp_path}/asked
+echo '{{"event": "unready", "level": "warning", "timestamp": "2026-01-31T00:00:00Z"}}'
+echo '{{"event": "request", "level": "info", "timestamp": "2026-01-31T00:00:01Z"}}'
+""")
+    journalctl.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    shown = run("logs", "--follow", "--level", "warning", PATH=path)
+    assert (shown.returncode, "unready" in shown.stdout, "request" in shown.stdout) == (0, True, False)
+    assert (tmp_path / "asked").read_text().split() == [
+        "--unit", "decabilld", "--output", "cat", "--lines", "1000", "--follow",
+    ]  # fmt: skip
+    without = run("logs", PATH="/nonexistent")
+    assert (without.returncode, "pipe the log in" in without.stderr) == (1, True)
+
+
+def run(*arguments: str, text: str | None = None, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """`decabilld`, with `text` on its standard input; None: nothing there."""
+    given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if text is None else {"input": text}
     return subprocess.run(
-        [COMMAND, *arguments], input=text, capture_output=True, text=True, timeout=60, check=False,
+        [COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         env={**os.environ, **environment},
-    )  # fmt: skip
+        **given,
+    )

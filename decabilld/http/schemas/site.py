@@ -46,3 +46,14 @@ class ReadyResponseSchema(Answer):
         metadata={"sometimes": True, "description": "What should be looked at although it serves, such as servers that "
                   "nobody pays for; left out while there is nothing."},
     )  # fmt: skip
+
+
+class UnreadyResponseSchema(Answer):
+    status = Choice("unready", metadata={"description": "Always `unready`: send it no requests."})
+    reasons = fields.List(
+        Text(2048),
+        metadata={
+            "description": "In words: a tenant that isn't loaded, due work or effects late, database, disk, clock.",
+            "examples": [["tenant default: due work is 0:20:00 late"]],
+        },
+    )
