@@ -4,6 +4,9 @@ Looks come every five seconds by themselves; here they come when a test wants on
 """
 
 import asyncio
+import json
+import os
+import signal
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +19,7 @@ from psycopg2.extensions import make_dsn
 from decabilld import readiness
 from decabilld.readiness import Readiness, free_share
 from decabilld.store.backlog import Backlog
-from tests.harness.daemons import RunningDaemon, StoryClock, running_daemon
+from tests.harness.daemons import DaemonProcess, RunningDaemon, StoryClock, daemon_process, running_daemon
 from tests.harness.people import Refused
 
 INSERT = """
@@ -143,3 +146,35 @@ async def test_a_tenant_that_is_not_loaded(watched: Watched) -> None:
     admin = watched.daemon.admin()
     with pytest.raises(Refused):
         await admin
+
+
+@pytest.mark.heavy
+async def test_a_daemon_whose_database_hangs_says_so_in_time_and_recovers_in_time() -> None:
+    """Within 30 s of the cause, and well again within 60 s of its end, by its own looks."""
+    async with daemon_process() as process:
+        frozen = [process.postgres_pid, *children_of(process.postgres_pid)]
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            answer = await until_status(process, 503, within_seconds=30)
+            assert any(reason.startswith("database: ") for reason in answer["reasons"]), answer
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+        assert (await until_status(process, 200, within_seconds=60))["status"] == "ok"
+        await process.stop()
+        events = [json.loads(line)["event"] for line in process.log.read_text().splitlines()]
+        assert events.index("unready") < events.index("ready_again")
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def until_status(process: DaemonProcess, status: int, *, within_seconds: float) -> Any:
+    async with asyncio.timeout(within_seconds):
+        while True:
+            async with process.http.get(f"{process.url}/ready") as response:
+                if response.status == status:
+                    return await response.json()
+            await asyncio.sleep(0.25)
