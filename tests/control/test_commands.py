@@ -167,6 +167,7 @@ async def test_ten_thousand_users_move_in_within_seconds(daemon: RunningDaemon, 
     assert seconds < 20
 
 
+@pytest.mark.heavy
 async def test_without_a_daemon_the_commands_start_just_enough(home: Path, http: aiohttp.ClientSession) -> None:
     create = ("create-admin", "--email", ROOT)
     done = await decabilld(*create, data_dir=home, stdin=PASSWORD)

@@ -10,7 +10,7 @@ import pytest
 from tests.crash.server_town import AtDigitalOcean, AtHetzner, Cloud, server_town
 
 TOWNS = [
-    pytest.param(AtHetzner, 5, 3, id="hetzner-5-seeds"),
+    pytest.param(AtHetzner, 3, 2, id="hetzner-3-seeds"),
     *(pytest.param(AtHetzner, 34, 12, id=f"hetzner-34-seeds-{town}", marks=pytest.mark.heavy) for town in (1, 2, 3)),
     pytest.param(AtDigitalOcean, 8, 8, id="digital-ocean-8-seeds", marks=pytest.mark.heavy),
 ]

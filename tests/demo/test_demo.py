@@ -74,6 +74,7 @@ def billed(story: str) -> list[tuple[str, ...]]:
     return [(day, tenant, f"INV-{number}", *amounts) for day, tenant, number, *amounts in line.findall(story)]
 
 
+@pytest.mark.heavy
 def test_interrupted_it_leaves_nothing(room: Path) -> None:
     shown = subprocess.Popen([*COMMAND, "--out", room / "out"], env={**os.environ, "TMPDIR": str(room)},
                              stdout=subprocess.PIPE, text=True)  # fmt: skip

@@ -57,6 +57,7 @@ def test_the_whole_story_is_told_on_it(external: ExternalPostgres) -> None:
         assert sql(external.root_dsn, encrypted) == [(True,)]
 
 
+@pytest.mark.heavy
 async def test_its_restart_under_load_is_an_absence_not_an_end(external: ExternalPostgres) -> None:
     async with daemon_process(LOG_LEVEL="warning", **external.environment) as process:
         town = TownElsewhere(process, seed=5)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import pytest
 import socketio
 
 from tests.crash.test_kill import Town
@@ -36,6 +37,7 @@ async def test_a_restart_refuses_no_connection() -> None:
         await _restarted_under_load(daemon, Town(daemon, seed=12))
 
 
+@pytest.mark.heavy
 async def test_a_successor_takes_the_tenants_over_in_the_database_that_both_use() -> None:
     with external_postgres() as external:
         external.empty()
