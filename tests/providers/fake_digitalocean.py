@@ -72,6 +72,7 @@ class FakeDigitalOcean(FakeApi):
         }
         self._ids = itertools.count(3_164_400)
         self._admitted: deque[float] = deque()
+        self.key_list_seconds = MINUTE
         self._key_lists: deque[float] = deque()
         super().__init__(token)
 
@@ -116,7 +117,7 @@ class FakeDigitalOcean(FakeApi):
         self._admitted.append(now)
 
     def _admit_key_list(self, now: float) -> None:
-        while self._key_lists and self._key_lists[0] <= now - MINUTE:
+        while self._key_lists and self._key_lists[0] <= now - self.key_list_seconds:
             self._key_lists.popleft()
         if len(self._key_lists) >= KEY_LISTS_A_MINUTE:
             raise self._too_fast(self._key_lists[0], now)
