@@ -6,7 +6,6 @@ browsers do. Owns the sockets and what is measured of the daemon's process meanw
 
 import asyncio
 import json
-import socket
 import time
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from bench.billing import percentile
 from bench.cloud import cloud, create_shop
 from bench.daemon import Daemon, daemon, token
 from bench.results import Result
+from tests.harness.ports import free_port
 
 USERS, SERVERS, SOCKETS, INTERVAL_MS = 200, 2, 2_000, 10_000
 PAGE_SECONDS = 0.05
@@ -85,7 +85,7 @@ class Seen(Struct, frozen=True):
 
 async def measure_dashboard(data_dir: Path) -> list[Result]:
     shop = await create_shop(data_dir, customers=USERS, servers=SERVERS)
-    port = _free_port()
+    port = free_port()
     async with cloud(shop) as fake:
         await fake.answer_late(PAGE_SECONDS)
         async with daemon(data_dir, {**fake.settings, "WEBSOCKET_PORT": str(port)}) as running:
@@ -140,9 +140,3 @@ def _raise_first(sockets: list[asyncio.Task[None]]) -> None:
     for one in sockets:
         if one.done():
             one.result()
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

@@ -1,6 +1,5 @@
 """Commands that look after payments: beside a running daemon, which alone may book them."""
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from decabilld import logs
+from decabilld.cli_daemon import ask_daemon
 from decabilld.cli_options import EXIT_FAULT, env_file_option, json_option, with_settings
 from decabilld.settings import Settings
 
@@ -56,28 +55,11 @@ def _sentence(counts: "Reconciled") -> str:
 
 
 def _run(settings: Settings, tenant_ids: tuple[str, ...], minutes: int) -> dict[str, "Reconciled"]:
-    """What was done for each tenant, or an exit with what went wrong."""
-    from decabilld.actors.ports import Unavailable
+    """What was done for each tenant."""
     from decabilld.control.client import remote_payments
-    from decabilld.control.socket_file import ControlSocketTaken, control_path, is_answered
-    from decabilld.domain.refusals import Refusal
 
-    path = control_path(settings.data_path)
-
-    async def run() -> dict[str, "Reconciled"]:
+    async def reconcile(path: Path) -> dict[str, "Reconciled"]:
         async with remote_payments(path) as payments:
             return {tenant_id: await payments.reconcile(tenant_id, minutes) for tenant_id in tenant_ids}
 
-    logs.configure("error", "text")  # to standard output, where the answer goes
-    try:
-        if not is_answered(path):
-            click.echo(
-                f"decabilld: no daemon runs in {settings.data_path}, and only a running one books payments; "
-                "start it with `decabilld serve`",
-                err=True,
-            )
-            sys.exit(EXIT_FAULT)
-        return asyncio.run(run())
-    except (Refusal, Unavailable, ControlSocketTaken, OSError) as error:
-        click.echo(f"decabilld: {error or type(error).__name__}", err=True)
-        sys.exit(EXIT_FAULT)
+    return ask_daemon(settings, "books payments", reconcile)

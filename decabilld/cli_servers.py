@@ -1,6 +1,5 @@
 """Commands that look after servers: beside a running daemon, which alone knows what its tenants pay for."""
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from decabilld import logs
+from decabilld.cli_daemon import ask_daemon
 from decabilld.cli_options import EXIT_FAULT, env_file_option, json_option, with_settings
 from decabilld.settings import Settings
 
@@ -59,28 +58,10 @@ def _lines(one: "Compared") -> list[str]:
 
 
 def _run(settings: Settings, *, delete: bool) -> "list[Compared]":
-    """What was found, or an exit with what went wrong."""
-    from decabilld.actors.ports import Unavailable
     from decabilld.control.client import remote_servers
-    from decabilld.control.socket_file import ControlSocketTaken, control_path, is_answered
-    from decabilld.domain.refusals import Refusal
 
-    path = control_path(settings.data_path)
-
-    async def run() -> "list[Compared]":
+    async def compare(path: Path) -> "list[Compared]":
         async with remote_servers(path) as servers:
             return await servers.compare(delete=delete)
 
-    logs.configure("error", "text")  # to standard output, where the answer goes
-    try:
-        if not is_answered(path):
-            click.echo(
-                f"decabilld: no daemon runs in {settings.data_path}, and only a running one knows what is paid for; "
-                "start it with `decabilld serve`",
-                err=True,
-            )
-            sys.exit(EXIT_FAULT)
-        return asyncio.run(run())
-    except (Refusal, Unavailable, ControlSocketTaken, OSError) as error:
-        click.echo(f"decabilld: {error or type(error).__name__}", err=True)
-        sys.exit(EXIT_FAULT)
+    return ask_daemon(settings, "knows what is paid for", compare)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 import aiohttp
 import msgspec
@@ -29,6 +29,7 @@ MAX_BODY_BYTES = 8 << 20
 MAX_CONNECTIONS = 16
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Query = Mapping[str, str | int]
+_Answer = TypeVar("_Answer", bound=Struct)
 
 # A price is written as a JSON number; a float would change it.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -279,6 +280,14 @@ def _note_rate_limit(rest: Rest, headers: Mapping[str, str]) -> None:
     said = [headers.get(f"RateLimit-{name}", "") for name in ("Limit", "Remaining", "Reset")]
     if all(re.fullmatch(r"\d{1,12}", number) for number in said):
         rest.rate_limit = RateLimit(*map(int, said))
+
+
+def read_as(kind: type[_Answer], body: Any, provider: str) -> _Answer:
+    """The JSON answered, as that kind. Raises ProviderAway, naming `provider`, for one unlike what is documented."""
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        raise ProviderAway(f"{provider} answered something unknown: {error}") from None
 
 
 def token_in(environment: Mapping[str, str], variable: str) -> str | None:

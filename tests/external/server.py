@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
+from tests.harness.ports import free_port
 from tests.smtp.post_office import authority
 
 WHERE = Path("/usr/lib/postgresql")
@@ -35,9 +35,7 @@ class ExternalPostgres:
     def __init__(self, binaries: Path, home: Path) -> None:
         self._binaries, self._home, self._data = binaries, home, home / "data"
         self.version = binaries.parent.name
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            self._port = int(taken.getsockname()[1])
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.authority = home / "ca.pem"
 

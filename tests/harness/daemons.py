@@ -9,7 +9,6 @@ import gc
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -33,6 +32,7 @@ from decabilld.store.pool import Pool
 from decabilld.store.readers import Readers
 from tests.harness.audit import Audit
 from tests.harness.people import Admin, Person
+from tests.harness.ports import free_port
 
 P = TypeVar("P", bound=Person)
 ISSUER = {
@@ -203,8 +203,8 @@ class DaemonProcess:
 
     async def start(self) -> None:
         """Returns when it is ready. Raises AssertionError with the end of its log otherwise."""
-        port = _free_port()
-        environment = {**self.environment, "PORT": str(port), "WEBSOCKET_PORT": str(_free_port())}
+        port = free_port()
+        environment = {**self.environment, "PORT": str(port), "WEBSOCKET_PORT": str(free_port())}
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 Path(sys.executable).with_name("decabilld"), "serve", env=environment, stdout=log, stderr=log
@@ -270,9 +270,3 @@ async def daemon_process(**environment: str) -> AsyncIterator[DaemonProcess]:
         finally:
             await process.stop()
             shutil.rmtree(home)
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

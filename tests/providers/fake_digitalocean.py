@@ -20,7 +20,6 @@ from aiohttp import web
 from tests.providers.fake_api import BODY, ApiError, FakeApi, Request
 
 MAX_PER_PAGE = 200
-KEY_LISTS_A_MINUTE = 10
 MINUTE = 60.0
 HOUR = 3600.0
 WORDS = {
@@ -49,7 +48,7 @@ class FakeDigitalOcean(FakeApi):
 
     `boot_seconds`: until a droplet runs and has its addresses. `tag_seconds`: until its tags are seen.
     `action_seconds`: how long an action locks it. `droplet_limit`: of the account. `hourly_limit`, `minute_limit`: of
-    requests.
+    requests; `key_lists_a_minute`: of those for the keys.
     """
 
     root = "/v2"
@@ -57,7 +56,7 @@ class FakeDigitalOcean(FakeApi):
     def __init__(self, token: str = "dop_v1_token_of_tests") -> None:
         self.boot_seconds = self.tag_seconds = self.action_seconds = 0.0
         self.droplet_limit = 100_000
-        self.hourly_limit, self.minute_limit = 5_000, 250
+        self.hourly_limit, self.minute_limit, self.key_lists_a_minute = 5_000, 250, 10
         self.closed_regions: set[str] = set()
         self.droplets: dict[int, dict[str, Any]] = {}
         self.keys: dict[int, dict[str, Any]] = {}
@@ -72,7 +71,6 @@ class FakeDigitalOcean(FakeApi):
         }
         self._ids = itertools.count(3_164_400)
         self._admitted: deque[float] = deque()
-        self.key_list_seconds = MINUTE
         self._key_lists: deque[float] = deque()
         super().__init__(token)
 
@@ -117,9 +115,9 @@ class FakeDigitalOcean(FakeApi):
         self._admitted.append(now)
 
     def _admit_key_list(self, now: float) -> None:
-        while self._key_lists and self._key_lists[0] <= now - self.key_list_seconds:
+        while self._key_lists and self._key_lists[0] <= now - MINUTE:
             self._key_lists.popleft()
-        if len(self._key_lists) >= KEY_LISTS_A_MINUTE:
+        if len(self._key_lists) >= self.key_lists_a_minute:
             raise self._too_fast(self._key_lists[0], now)
         self._key_lists.append(now)
 

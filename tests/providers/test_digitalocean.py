@@ -295,7 +295,6 @@ async def test_deleting_twice_is_fine(fake: FakeDigitalOcean, account: DigitalOc
 
 async def test_only_the_items_own_key_is_deleted(fake: FakeDigitalOcean, account: DigitalOcean) -> None:
     """The eleventh list of keys in a while is turned away; what else is asked goes on."""
-    fake.key_list_seconds = 3_600  # so that no slow machine has waited it out by then
     for number in range(11):
         await account.create_server(order(item_id=str(number), name=f"d{number}"))
     for number in range(10):
@@ -304,6 +303,14 @@ async def test_only_the_items_own_key_is_deleted(fake: FakeDigitalOcean, account
     with pytest.raises(ProviderAway):
         await account.delete_ssh_key("10")
     assert len(await account.servers()) == 11
+
+
+async def test_another_token_counts_for_everything(fake: FakeDigitalOcean, account: DigitalOcean) -> None:
+    fake.token = "dop_v1_token_after_the_change"
+    account.change_token(fake.token)
+    await account.create_server(order(item_id="1"))
+    await account.delete_ssh_key("1")
+    assert fake.keys == {}
 
 
 async def test_when_the_hours_requests_get_short_listings_yield_first(

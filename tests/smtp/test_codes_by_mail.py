@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from tests.harness.daemons import RunningDaemon, daemon_process, running_daemon
 from tests.harness.people import PASSWORD, Customer, Refused
+from tests.harness.ports import free_port
 from tests.smtp.post_office import PostOffice, text_of
 
 ANNA = "anna@example.com"
@@ -167,9 +167,3 @@ async def test_production_without_a_mail_server_says_so(
             await anybody(http, daemon).post(route, body)
         assert (refused.value.status, refused.value.message) == (503, "Mail is not configured")
         assert rows(database, "SELECT count(*) FROM users") == [(0,)]
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from decabilld.store.embedded import read_dsn
 from tests.harness.daemons import DaemonProcess, RunningDaemon, daemon_process, running_daemon
 from tests.harness.people import Admin
+from tests.harness.ports import free_port
 from tests.smtp.post_office import PostOffice, text_of
-from tests.smtp.test_codes_by_mail import free_port, mailing, rows, until
+from tests.smtp.test_codes_by_mail import mailing, rows, until
 from tests.stripe.fake_stripe import FakeStripe
 
 

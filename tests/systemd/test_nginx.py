@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import socketio
 
+from tests.harness.ports import free_port
 from tests.smtp.post_office import authority
 from tests.systemd.manager import managed
 from tests.systemd.tools import run, tool
@@ -22,7 +23,7 @@ SITE = Path(__file__).parents[2] / "config" / "nginx.conf.example"
 @asynccontextmanager
 async def nginx(home: Path, daemon_ports: list[int]) -> AsyncIterator[tuple[int, int]]:
     """Its ports: plain, TLS."""
-    plain, tls = _free_port(), _free_port()
+    plain, tls = free_port(), free_port()
     authority(home)
     site = re.sub(r"(ssl_certificate(?:_key)?\s+)\S+;", rf"\1{home}/server.pem;", SITE.read_text())
     site = re.sub(r"\n\s*listen \[::\].*", "", site)
@@ -94,9 +95,3 @@ async def _stream(outside: str, token: str, secure: ssl.SSLContext) -> None:
 def _answers(port: int) -> bool:
     with socket.socket() as knock:
         return knock.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

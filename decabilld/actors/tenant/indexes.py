@@ -81,7 +81,6 @@ SUBSCRIPTIONS_DUE = Index("subscriptions_due", Subscription, lambda s: _hour(sub
 REMINDERS_DUE = Index("reminders_due", Subscription, lambda s: _hour(reminder_due(s)))
 ITEMS_OF_SUBSCRIPTION = Index("items_of_subscription", SubscriptionItem, lambda item: item.subscription_id)
 ITEM_BY_HOSTNAME = Index("item_by_hostname", SubscriptionItem, lambda item: item.hostname)
-BACKORDERS_OF_USER = Index("backorders_of_user", Backorder, lambda backorder: backorder.user_id)
 BACKORDER_OF_ITEM = Index("backorder_of_item", Backorder, lambda backorder: backorder.item_id)
 BACKORDERS_DUE = Index("backorders_due", Backorder, lambda backorder: _hour(backorder_due(backorder)))
 USAGE_OF_SUBSCRIPTION = Index("usage_of_subscription", UsageRecord, lambda record: record.subscription_id)

@@ -6,12 +6,11 @@ Source: developers.cloudflare.com/api, version 4.
 
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from decabilld.actors.provider import ProviderAway, ProviderRefused
 from decabilld.domain.entities import Id
-from decabilld.gateways.rest import Calls, ErrorAnswer, NotThere, Rest
+from decabilld.gateways.rest import Calls, ErrorAnswer, NotThere, Rest, read_as
 
 TTL_SECONDS = 60
 _PER_PAGE = 100
@@ -88,10 +87,7 @@ class CloudflareNames:
 
     async def _records(self, ask: Calls, hostname: str) -> tuple[Record, ...]:
         answer = await ask("GET", self._path, query={"name.exact": self._name(hostname), "per_page": _PER_PAGE})
-        try:
-            return msgspec.convert(answer, _Records).result
-        except msgspec.ValidationError as error:
-            raise ProviderAway(f"Cloudflare answered something unknown: {error}") from None
+        return read_as(_Records, answer, "Cloudflare").result
 
 
 def _mark(item_id: Id) -> str:

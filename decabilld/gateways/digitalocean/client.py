@@ -64,6 +64,7 @@ class DigitalOcean:
     def change_token(self, token: str) -> None:
         """From the next request on."""
         self._rest.change_token(token)
+        self._key_lists.change_token(token)
 
     @property
     def config_schema(self) -> dict[str, Any]:

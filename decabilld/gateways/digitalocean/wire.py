@@ -7,12 +7,11 @@ import re
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from decabilld.actors.provider import CapacityGone, ProviderAway, ProviderRefused, Server, ServerStatus, ServerType
 from decabilld.domain.entities import Id
-from decabilld.gateways.rest import ErrorAnswer, NotThere
+from decabilld.gateways.rest import ErrorAnswer, NotThere, read_as
 
 TAG = "decabilld"
 ITEM_TAG = "decabilld-item:"
@@ -124,11 +123,8 @@ class OneKey(Struct, frozen=True):
 
 
 def read(body: Any, kind: type[_Answer]) -> _Answer:
-    """The answer's body as that kind. Raises ProviderAway for one that is unlike what is documented."""
-    try:
-        return msgspec.convert(body, kind)
-    except msgspec.ValidationError as error:
-        raise ProviderAway(f"DigitalOcean answered something unknown: {error}") from None
+    """Raises ProviderAway for an answer that is unlike what is documented."""
+    return read_as(kind, body, "DigitalOcean")
 
 
 def read_error(answer: ErrorAnswer) -> Exception:

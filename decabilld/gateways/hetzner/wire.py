@@ -7,12 +7,11 @@ location in its `datacenter`, a type's deprecation beside its locations.
 from decimal import Decimal
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from decabilld.actors.provider import CapacityGone, ProviderAway, ProviderRefused, Server, ServerStatus, ServerType
 from decabilld.domain.entities import Id
-from decabilld.gateways.rest import ErrorAnswer, NotThere
+from decabilld.gateways.rest import ErrorAnswer, NotThere, read_as
 
 LABEL = "decabilld-item"
 
@@ -151,11 +150,8 @@ class OneKey(Struct, frozen=True):
 
 
 def read(body: Any, kind: type[_Answer]) -> _Answer:
-    """The answer's body as that kind. Raises ProviderAway for one that is unlike what is documented."""
-    try:
-        return msgspec.convert(body, kind)
-    except msgspec.ValidationError as error:
-        raise ProviderAway(f"Hetzner answered something unknown: {error}") from None
+    """Raises ProviderAway for an answer that is unlike what is documented."""
+    return read_as(kind, body, "Hetzner")
 
 
 def read_error(answer: ErrorAnswer) -> Exception:
