@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from decabilld.ownership import hand_over
 from decabilld.sealing import Keyring
 from decabilld.settings import Settings, SettingsError
 
@@ -100,6 +101,7 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    hand_over(fresh)
     fresh.replace(path)
     directory = os.open(path.parent, os.O_RDONLY)
     try:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 import structlog
 from psycopg2.extensions import make_dsn
 
+from decabilld.ownership import hand_over
 from decabilld.store.errors import PostgresFailed
 from decabilld.store.postgres_home import SUPERUSER, Account, PostgresHome, spawning
 
@@ -136,6 +137,7 @@ class EmbeddedPostgres:
         settings = {**self._settings, "unix_socket_directories": f'"{directory}"'}
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         descriptor = os.open(self._home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        hand_over(self._home.log)
         try:
             # Popen, not asyncio's: uvloop's subprocess knows no `user`.
             return subprocess.Popen(  # noqa: S603

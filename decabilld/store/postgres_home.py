@@ -3,6 +3,7 @@
 Owns files only; the process is `embedded`'s. Everything here blocks: call it in a thread.
 """
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -16,6 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from decabilld.ownership import hand_over
 from decabilld.store.errors import HomeInUse, PostgresFailed
 
 SUPERUSER = "decabilld"
@@ -81,6 +83,7 @@ class PostgresHome:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
             raise HomeInUse(f"{self.path} is in use by another decabilld (process {holder})") from None
+        hand_over(self.path / "daemon.lock")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._lock = descriptor
@@ -98,21 +101,23 @@ class PostgresHome:
             shutil.rmtree(self.sockets)
 
     def account(self) -> Account | None:
-        """Whom to run as: the owner of existing data, else `postgres`, else `nobody`; None (not root): as ourselves."""
-        owner = self.data.stat().st_uid if self.data.exists() else None
+        """Whom root runs it as: the owner of the data, or of the home that they shall lie in; where that is root,
+        `postgres` or `nobody`. None (not root): as ourselves.
+        """
         if os.geteuid() != 0:
-            if owner not in (None, os.geteuid()):
-                raise PostgresFailed(f"{self.data} belongs to user id {owner}: start as that user or as root")
+            if self.data.exists() and self.data.stat().st_uid != os.geteuid():
+                raise PostgresFailed(
+                    f"{self.data} belongs to user id {self.data.stat().st_uid}: start as that user or as root"
+                )
             return None
-        for candidate in ("postgres", "nobody") if owner is None else (owner,):
-            try:
-                entry = pwd.getpwnam(candidate) if isinstance(candidate, str) else pwd.getpwuid(candidate)
-            except KeyError:
-                continue
-            return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
-        if owner is None:
-            raise PostgresFailed("running as root needs a user `postgres` or `nobody` to run the database as")
-        return Account(str(owner), owner, self.data.stat().st_gid)
+        here = (self.data if self.data.exists() else self.path).stat()
+        if here.st_uid != 0:
+            return Account(_name(here.st_uid), here.st_uid, here.st_gid)
+        for candidate in ("postgres", "nobody"):
+            with contextlib.suppress(KeyError):
+                entry = pwd.getpwnam(candidate)
+                return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+        raise PostgresFailed("running as root needs a user `postgres` or `nobody` to run the database as")
 
     def prepare(self, account: Account | None) -> Path:
         """Make all that a start needs and return the directory of the binaries. Raises PostgresFailed."""
@@ -212,6 +217,13 @@ class PostgresHome:
             if not facts.st_mode & bit:
                 return f"; user {account.name} can't pass {directory}: chmod o+x it, or choose another data directory"
         return ""
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def spawning(account: Account | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from decabilld.domain.entities import Invoice
 from decabilld.gateways.documents.document import DocumentImpossible, Kind
+from decabilld.ownership import hand_over
 
 Render = Callable[[Invoice, Kind], Awaitable[bytes]]
 
@@ -89,6 +90,7 @@ def _keep(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        hand_over(Path(draft))
         os.replace(draft, path)
     except BaseException:
         os.unlink(draft)
@@ -101,6 +103,7 @@ def _make_directories(path: Path) -> None:
         return
     _make_directories(path.parent)
     path.mkdir(mode=0o700, exist_ok=True)
+    hand_over(path)
     _sync_directory(path.parent)
 
 
