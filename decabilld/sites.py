@@ -104,7 +104,9 @@ class Sites:
         http.server.pre_shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
-                while http.server.connections:  # noqa: ASYNC110 (nobody is told)
+                while connections := http.server.connections:  # nobody is told
+                    for connection in connections:
+                        _close_idle(connection)
                     await asyncio.sleep(0.01)
 
     async def close(self) -> None:
@@ -115,3 +117,10 @@ class Sites:
         if self._closing and response.status != 101:
             response.headers["Connection"] = "close"
             response.force_close()
+
+
+def _close_idle(connection: web.RequestHandler) -> None:
+    """aiohttp (3.14) ends who serves an idle connection, but leaves the connection: nobody would answer on it."""
+    serving = connection._task_handler
+    if serving is not None and serving.done():
+        connection.force_close()
