@@ -61,6 +61,26 @@ async def test_nothing_to_bill_or_too_little_is_said(admin: Admin) -> None:
     assert (await anna.refused("POST", f"/invoices/{subscription}")).status == 403
 
 
+async def test_usage_is_billed_though_what_has_elapsed_comes_to_nothing(admin: Admin) -> None:
+    await admin.move_to("2024-01-10 00:00")
+    anna = await admin.customer("anna")
+    metered = await anna.orders(await admin.plan("Metered", "0"))
+    cheap = await anna.orders(await admin.plan("Cheap", "0.10"))
+    for subscription in (metered, cheap):
+        await admin.records_usage(subscription, "2024-01-10 00:00", "2024-01-10 01:00", totalCost=5)
+    await admin.move_to("2024-01-10 12:00")
+    made = [await admin.post(f"/invoices/{subscription}") for subscription in (metered, cheap)]
+    assert [lines(await anna.invoice(one["invoiceRefId"])) for one in made] == [
+        [("Metered, usage 2024-01-10", "5.00")],
+        [("Cheap, usage 2024-01-10", "5.00")],
+    ]
+    await admin.move_to("2024-02-10 00:00")
+    assert await anna.charges(cheap) == [
+        ("2024-01-10 00:00", "2024-01-10 01:00", "5.00"),
+        ("2024-01-10 00:00", "2024-02-10 00:00", "0.10"),  # uncut
+    ]
+
+
 async def test_in_advance_nothing_has_elapsed(admin: Admin) -> None:
     await admin.move_to("2024-01-10 00:00")
     anna = await admin.customer("anna")

@@ -63,10 +63,10 @@ def charge_elapsed(state: TenantState, subscription: Subscription, context: Cont
         raise Invalid("Charges of this subscription are still being written; try again shortly")
     usage = state.with_changes(passed.changes).find(USAGE_OF_SUBSCRIPTION, here.id)
     walk = Walk(here, usage, context)
-    walk.charge(context.now, last=False)
-    parts = (change for change in walk.changes if isinstance(change, Position) and change.kind == "period")
-    if any(not part.net_minor for part in parts):
-        return passed
+    walk.charge_period(context.now)
+    if any(isinstance(part, Position) and not part.net_minor for part in walk.changes):
+        walk = Walk(here, usage, context)
+    walk.charge_used(context.now, last=False)
     return Decision(
         reply=walk.subscription,
         changes=(*passed.changes, walk.subscription, *walk.changes),
@@ -127,20 +127,24 @@ class Walk:
         subscription = self.subscription
         ends = subscription.cancel_effective_at == instant
         if not subscription.terms.bill_in_advance and not subscription.awaits_server:
-            self.charge(instant, last=ends)
+            self.charge_period(instant)
+            self.charge_used(instant, last=ends)
         if ends:
             self._end(instant)
         else:
             self._begin_next(instant)
 
-    def charge(self, end: datetime, *, last: bool) -> None:
-        """What has elapsed up to `end` and isn't charged yet, and the usage that goes with it; all of it if `last`."""
+    def charge_period(self, end: datetime) -> None:
+        """What has elapsed up to `end` and isn't charged yet."""
         subscription = self.subscription
         start = subscription.charged_through
         assert start is not None, "an active subscription has an anchor"
         if start < end:
             self._add(*_period_position(subscription, start, end, end, self.context))
             self.subscription = replace(subscription, charged_through=end)
+
+    def charge_used(self, end: datetime, *, last: bool) -> None:
+        """The usage that goes with the charge up to `end`; all of it if `last`."""
         for record in list(self._usage):
             if last or (record.period_start < end and record.recorded_at <= end):
                 self._usage.remove(record)
