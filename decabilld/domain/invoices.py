@@ -118,14 +118,15 @@ def manual_line(
 
 
 def with_lines(invoice: Invoice, lines: Sequence[InvoiceLine], now: datetime) -> Invoice:
-    """The draft with these lines and their sums. Raises Invalid for less than zero or more than an amount may be."""
+    """The draft with these lines and their sums. Raises Invalid below zero, and for more than an amount may be."""
     made = draft(
         lines, invoice_id=invoice.id, user_id=invoice.user_id, origin=invoice.origin, currency=invoice.currency, now=now
     )
     if min(made.subtotal_net_minor, made.total_gross_minor) < 0:
         raise Invalid("lineItems: come to less than zero; what was billed wrongly is voided")
-    if made.total_gross_minor > LARGEST_TOTAL_MINOR:
-        raise Invalid(f"lineItems: come to more than {to_decimal(LARGEST_TOTAL_MINOR, invoice.currency)}")
+    if max(made.total_gross_minor, *(abs(line.net_minor) for line in made.lines)) > LARGEST_TOTAL_MINOR:
+        largest = to_decimal(LARGEST_TOTAL_MINOR, invoice.currency)
+        raise Invalid(f"lineItems: come to more than {largest}, all of them or one")
     return replace(
         invoice,
         lines=made.lines,

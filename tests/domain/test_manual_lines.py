@@ -81,3 +81,6 @@ def test_a_total_that_no_amount_can_hold_is_refused() -> None:
     assert most.total_gross_minor < LARGEST_TOTAL_MINOR
     with pytest.raises(Invalid, match="come to more than"):
         with_lines(most, most.lines * 100, at("2026-01-01"))
+    huge = manual(("999999999", "999999999", "standard"), ("-999999999", "999999999", "standard"))
+    with pytest.raises(Invalid, match="come to more than"):  # nothing in sum, but no database holds the lines
+        with_lines(huge, huge.lines, at("2026-01-01"))
