@@ -143,6 +143,16 @@ async def test_the_currency_is_the_tenants_unless_it_is_given(admin: Admin) -> N
         assert (await admin.refused("POST", MANUAL, {**body, "currency": currency})).status == 400, currency
 
 
+async def test_what_is_owed_is_never_a_sum_of_two_currencies(admin: Admin) -> None:
+    await admin.move_to("2024-03-01 09:00")
+    anna = await admin.customer("anna")
+    await issues(admin, await drafts(admin, anna, line("Setup", "1", "100")))
+    await issues(admin, await drafts(admin, anna, line("Setup", "1", "100"), currency="JPY"))
+    owed = await anna.owes()
+    assert (owed["openOverdueCount"], owed["openOverdueTotal"]) == (2, Decimal("119.00"))
+    assert (await admin.get("/admin/billing/summary"))["openOverdueTotal"] == Decimal("119.00")
+
+
 async def test_a_discount_is_a_line_below_zero(admin: Admin) -> None:
     await admin.move_to("2024-03-01 09:00")
     anna = await admin.customer("anna")

@@ -187,8 +187,8 @@ WORDS = {
     "invoiceRefId": "The invoice.",
     "checkoutUrl": "Where the customer pays; good for a day.",
     "openOverdueCount": "Invoices that are not paid in full.",
-    "openOverdueTotal": "What is owed on them, gross.",
-    "unbilledTotal": "Charges that are on no invoice yet, net.",
+    "openOverdueTotal": "What is owed on them in the tenant's currency, gross.",
+    "unbilledTotal": "Charges in the tenant's currency that are on no invoice yet, net.",
     "dueInDays": "Days from today; the tenant's term if left out.",
     # --- the operator's billing ---
     "activeSubscriptionsCount": "Subscriptions that run.",

@@ -56,12 +56,14 @@ def admin_invoice_detail_view(invoice: Invoice, user_email: str | None, policy: 
 def invoices_summary_view(
     user: User, owed: list[Invoice], unbilled: list[Position], currency: str
 ) -> dict[str, object]:
-    """`owed` are open invoices, shown gross; `unbilled` open positions, shown net."""
+    """`owed` are open invoices, shown gross; `unbilled` open positions, shown net. Sums are of one currency."""
+    owed_minor = sum(invoice.balance_minor for invoice in owed if invoice.currency == currency)
+    unbilled_minor = sum(position.net_minor for position in unbilled if position.currency == currency)
     return {
         "openOverdueCount": len(owed),
-        "openOverdueTotal": to_decimal(sum(invoice.balance_minor for invoice in owed), currency),
+        "openOverdueTotal": to_decimal(owed_minor, currency),
         "billingDayOfMonth": user.billing_day,
-        "unbilledTotal": to_decimal(sum(position.net_minor for position in unbilled), currency),
+        "unbilledTotal": to_decimal(unbilled_minor, currency),
     }
 
 
