@@ -12,7 +12,7 @@ import structlog
 from decabilld import logs
 from decabilld.billing_setup import policy_of
 from decabilld.cli_accounts import create_admin, import_users
-from decabilld.cli_database import on_database
+from decabilld.cli_database import on_database, tenants_in
 from decabilld.cli_doctor import doctor, version
 from decabilld.cli_keys import rotate_key
 from decabilld.cli_logs import logs as logs_command
@@ -121,7 +121,7 @@ def migrate(env_file: Path | None, *, apply: bool, as_json: bool) -> None:
 
 @main.command("verify-journal")
 @env_file_option
-@click.option("--tenant", help="Only this tenant; default: all.")
+@click.option("--tenant", help="Only this tenant; default: all in the database.")
 @json_option
 def verify_journal(env_file: Path | None, tenant: str | None, *, as_json: bool) -> None:
     """Check the journal's chain of hashes, beside a running daemon or without one; exit 1 if it is broken.
@@ -133,11 +133,10 @@ def verify_journal(env_file: Path | None, tenant: str | None, *, as_json: bool) 
     from decabilld.store import journal
 
     settings = with_settings(env_file)
-    tenants = (tenant,) if tenant else settings.tenants
 
     async def work(connection: Any) -> list[dict[str, Any]]:
         found = []
-        for tenant_id in tenants:
+        for tenant_id in await tenants_in(connection, settings, tenant):
             result = await journal.verify(connection, tenant_id)
             fault = None if result.fault is None else {"seq": result.fault.seq, "what": result.fault.what}
             found.append({"tenant": tenant_id, "entries": result.rows, "fault": fault})
@@ -156,7 +155,7 @@ def verify_journal(env_file: Path | None, tenant: str | None, *, as_json: bool) 
 
 @main.command("verify-books")
 @env_file_option
-@click.option("--tenant", help="Only this tenant; default: all.")
+@click.option("--tenant", help="Only this tenant; default: all in the database.")
 @json_option
 def verify_books(env_file: Path | None, tenant: str | None, *, as_json: bool) -> None:
     """Check that sums, positions, numbers, balances and journal agree; exit 1 if not. Safe beside a running daemon.
@@ -168,9 +167,9 @@ def verify_books(env_file: Path | None, tenant: str | None, *, as_json: bool) ->
     from decabilld.store import books
 
     settings = with_settings(env_file)
-    tenants = (tenant,) if tenant else settings.tenants
 
     async def work(connection: Any) -> dict[str, list[str]]:
+        tenants = await tenants_in(connection, settings, tenant)
         return {tenant_id: await books.faults(connection, tenant_id) for tenant_id in tenants}
 
     found = on_database(settings, work)

@@ -10,8 +10,9 @@ import click
 from decabilld import logs
 from decabilld.cli_options import EXIT_FAULT
 from decabilld.settings import Settings
+from decabilld.store import migrations, snapshot
 from decabilld.store.embedded import EmbeddedPostgres, read_dsn
-from decabilld.store.errors import DatabaseError, PostgresFailed
+from decabilld.store.errors import DatabaseError, MigrationRefused, PostgresFailed
 from decabilld.store.pool import Connection, connect
 
 STATEMENT_MS = 600_000
@@ -51,3 +52,18 @@ async def with_dsn(dsn: str, work: Callable[[Connection], Awaitable[T]]) -> T:
         return await work(connection)
     finally:
         await connection.close()
+
+
+async def tenants_in(connection: Connection, settings: Settings, only: str | None) -> list[str]:
+    """All whom the database knows or the settings name, or `only` this one of them, in order.
+
+    Raises MigrationRefused for a database of others, click's error for a tenant that there isn't.
+    """
+    if not await migrations.applied(connection):
+        raise MigrationRefused("this is no database of decabilld")
+    known = sorted({head.tenant for head in await snapshot.heads(connection)} | set(settings.tenants))
+    if only is None:
+        return known
+    if only not in known:
+        raise click.BadParameter(f"there is no tenant {only} in the database", param_hint="--tenant")
+    return [only]
