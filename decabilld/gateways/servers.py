@@ -269,8 +269,8 @@ class ServerEffects:
 
 
 def _config(item: SubscriptionItem, requested: Mapping[str, Any]) -> dict[str, Any]:
-    """What was decided when it was ordered; what a customer may choose was weighed then."""
-    merged = effective_config(item.config_defaults, requested, allow_location=True, allow_server_type=True)
+    """What was decided when it was ordered; what a customer may choose was weighed then, and is on the item."""
+    merged = effective_config(item.config_defaults, requested, allow_location=False, allow_server_type=False)
     return {**merged, "service": item.service, "location": item.location, "serverType": item.server_type}
 
 

@@ -104,8 +104,10 @@ def retry_backorder(state: TenantState, command: RetryBackorder, context: Contex
         return Decision(reply=backorder)
     item = _item(state, backorder)
     if command.config is not None:
-        plan = plan_of(state, backorder.plan_id)
-        item = configured(item, plan, service_type_of(state, backorder.service_type_id), command.config, context)
+        plan, service_type = plan_of(state, backorder.plan_id), service_type_of(state, backorder.service_type_id)
+        if (plan.service_type_id, service_type.provider) != (item.service_type_id, item.provider):
+            raise Conflict("The service comes from another provider now; cancel the backorder and order anew")
+        item = configured(item, plan, service_type, command.config, context)
         item = replace(item, sealed_secrets=command.sealed)
     return _try(replace(backorder, attempts=0), item, context, reason=command.reason)
 

@@ -81,7 +81,7 @@ def configured(
         config_defaults=plan.provider_config_defaults,
         server_type=_text(config, "serverType"),
         location=_text(config, "location"),
-        image=config.get("image"),
+        image=_text(config, "image") if "image" in config else None,
         service=service,
     )
 
@@ -131,8 +131,10 @@ def item_entry(
 
 def _text(config: dict[str, Any], name: str) -> str:
     value = config.get(name)
-    if not isinstance(value, str) or not value:
+    if value is None or value == "":
         raise Invalid(f"requestedConfig.{name}: neither the request nor the plan says it")
+    if not isinstance(value, str):
+        raise Invalid(f"requestedConfig.{name}: must be a string")
     return value
 
 
