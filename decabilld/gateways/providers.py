@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import structlog
 
-from decabilld.actors.provider import ENTRY_POINTS, Power, Provider, Server, ServerType
+from decabilld.actors.provider import ENTRY_POINTS, Power, Provider, ProviderAway, Server, ServerType
 from decabilld.domain.entities import Id
 from decabilld.gateways.kept import Kept
 
@@ -71,9 +71,16 @@ class Providers:
             raise NoSuchProvider(f"provider {provider_id} can't be used: {self.broken[provider_id]}")
         raise NoSuchProvider(f"no provider {provider_id} is installed")
 
+    def usable(self, provider_id: str) -> Provider:
+        """One that may be asked. Raises NoSuchProvider, and ProviderAway while it has no token."""
+        provider = self.get(provider_id)
+        if not provider.configured:
+            raise ProviderAway(f"the provider {provider_id} has no token")
+        return provider
+
     async def server_types(self, provider_id: str) -> Sequence[ServerType]:
         """Up to 10 minutes old, up to an hour while the provider is away. Raises NoSuchProvider, ProviderAway."""
-        self.get(provider_id)
+        self.usable(provider_id)
         return await self._types[provider_id].get()
 
     async def states(self, provider_id: str) -> Mapping[Id, Server]:
@@ -81,7 +88,7 @@ class Providers:
 
         Raises NoSuchProvider, and ProviderAway, which is remembered for 5 s.
         """
-        self.get(provider_id)
+        self.usable(provider_id)
         return await self._states[provider_id].get()
 
     async def limit_reached(self, provider_id: str) -> str | None:
@@ -89,12 +96,12 @@ class Providers:
 
         Raises NoSuchProvider, ProviderAway.
         """
-        self.get(provider_id)
+        self.usable(provider_id)
         return await self._limits[provider_id].get()
 
     async def switch(self, provider_id: str, server_id: str, power: Power) -> None:
         """As the provider's own, and the next look at its states is a fresh one. Raises NoSuchProvider too."""
-        provider = self.get(provider_id)
+        provider = self.usable(provider_id)
         try:
             await provider.switch(server_id, power)
         finally:

@@ -256,12 +256,9 @@ class ServerEffects:
     def _provider(self, item: SubscriptionItem) -> Provider:
         """Raises ProviderAway for one that isn't installed or has no token now: the operator can change that."""
         try:
-            provider = self._providers.get(item.provider)
+            return self._providers.usable(item.provider)
         except NoSuchProvider as missing:
             raise ProviderAway(str(missing)) from None
-        if not provider.configured:
-            raise ProviderAway(f"the provider {item.provider} has no token")
-        return provider
 
     def _forget(self, item: SubscriptionItem) -> None:
         if item.provider in self._providers.ids:

@@ -16,6 +16,7 @@ from decabilld.gateways.kept import Kept
 from decabilld.gateways.providers import NoSuchProvider, Providers
 from decabilld.settings import load
 from tests.providers.acme import Acme
+from tests.providers.fake_hetzner import FakeHetzner
 
 VARIABLES = {"ACME_REGION": "north"}
 
@@ -82,6 +83,18 @@ def test_a_package_cannot_take_the_place_of_a_built_in_one() -> None:
         [point("hetzner", "tests.providers.acme:Impostor"), point("hetzner", "decabilld.gateways.hetzner:hetzner")],
     )
     assert providers.get("hetzner").display_name == "Hetzner Cloud"
+
+
+async def test_one_without_a_token_is_asked_nothing() -> None:
+    async with FakeHetzner() as fake:
+        providers = Providers({"HETZNER_API_BASE": fake.base})
+        for asked in (providers.states, providers.server_types, providers.limit_reached):
+            with pytest.raises(ProviderAway, match="hetzner has no token"):
+                await asked("hetzner")
+        with pytest.raises(ProviderAway, match="hetzner has no token"):
+            await providers.switch("hetzner", "4711", "stop")
+        assert fake.requests == []
+        await providers.close()
 
 
 async def test_closing_closes_all() -> None:
