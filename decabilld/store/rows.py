@@ -6,6 +6,7 @@ Owns that one way of reading, and what an error of it means to callers in the ac
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from functools import cache
 from typing import TypeVar
 
@@ -23,8 +24,8 @@ _OUR_FAULT = frozenset({"", "21", "22", "23", "40", "42", "54", "DB", "P0"})
 
 @cache
 def decoder(kind: type[S]) -> msgspec.json.Decoder[list[S]]:
-    """Decodes what `select_json` selects."""
-    return msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+    """Decodes what `select_json` selects; numbers that are no integers are exact everywhere."""
+    return msgspec.json.Decoder(list[kind], float_hook=Decimal)  # type: ignore[valid-type]
 
 
 def select_json(kind: type[Struct], rest: str) -> str:

@@ -74,7 +74,7 @@ _DELETE_EXPIRED = "DELETE FROM idempotency_answers WHERE tenant_id = %s AND expi
 
 _DELETE_FORGOTTEN = "DELETE FROM revoked_tokens WHERE tenant_id = %s AND forgotten"
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Statements:

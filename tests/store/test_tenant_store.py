@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -79,6 +80,17 @@ async def test_every_kind_comes_back_as_it_was(store: PostgresTenantStore) -> No
     await store.commit(s.batch(head, entities))
     found = await store.load([(type(entity), entity.id) for entity in entities])
     assert by_key(found) == by_key(entities)
+
+
+async def test_numbers_in_free_objects_stay_exact_numbers(store: PostgresTenantStore) -> None:
+    """As text, a plan's defaults would fit their schema no more after a restart."""
+    head = await store.claim()
+    free = {"ratio": Decimal("1.5"), "exact": [Decimal("0.1234567890123456789012")], "text": "1.5", "whole": 3}
+    plan = s.plan(provider_config_defaults=free)
+    await store.commit(s.batch(head, [plan]))
+    (found,) = await store.load([(e.ServicePlan, plan.id)])
+    assert found == plan
+    assert repr(found.provider_config_defaults["ratio"]) == "Decimal('1.5')"
 
 
 async def test_a_later_version_replaces_the_whole_row(store: PostgresTenantStore) -> None:
