@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from decabilld.actors.tenant.handlers import notices
 from decabilld.actors.tenant.handlers.numbers import Numbers
+from decabilld.actors.tenant.handlers.users import user_of
 from decabilld.actors.tenant.indexes import (
     POSITIONS_OF_USER,
     PROFILE_OF_USER,
@@ -37,7 +38,7 @@ from decabilld.domain.money import to_decimal
 from decabilld.domain.numbering import invoice_number, invoice_series
 from decabilld.domain.periods import at_local, local_date
 from decabilld.domain.policy import BillingPolicy
-from decabilld.domain.refusals import Invalid, NotFound, Refusal
+from decabilld.domain.refusals import Invalid, Refusal
 from decabilld.messages.commands import CHANGES_ENOUGH, DoDueWork, StartBillNow
 from decabilld.messages.decision import Context, Decision, Effect, Entry
 
@@ -46,8 +47,8 @@ ERRORS_KEPT = 100
 
 def start_bill_now(state: TenantState, command: StartBillNow, context: Context) -> Decision:
     """Queues a run over every customer with something owed, or one; charges that are due come first."""
-    if command.only_user_id is not None and state.get(User, command.only_user_id) is None:
-        raise NotFound("User")
+    if command.only_user_id is not None:
+        user_of(state, command.only_user_id)
     run = BillingRun(
         id=context.new_id(),
         status="queued",

@@ -98,7 +98,7 @@ def _check_provider(service_type: ServiceType, policy: BillingPolicy) -> None:
 
 def _check_plan(state: TenantState, plan: ServicePlan) -> None:
     service_type = state.get(ServiceType, plan.service_type_id)
-    if plan.service_type_id is not None and service_type is None:
+    if plan.service_type_id is not None and (service_type is None or not service_type.live):
         raise Invalid("serviceTypeId: there is no such service type")
     _check_location(plan, service_type)
     if plan_price(plan.base_price, plan.margin_percent, plan.margin_fixed) < 0:

@@ -9,10 +9,11 @@ from decabilld.actors.tenant.handlers import notices
 from decabilld.actors.tenant.handlers.billing import issued_entry
 from decabilld.actors.tenant.handlers.invoices import invoice_of
 from decabilld.actors.tenant.handlers.numbers import Numbers
+from decabilld.actors.tenant.handlers.users import user_of
 from decabilld.actors.tenant.indexes import PROFILE_OF_USER
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain import invoices
-from decabilld.domain.entities import Id, Invoice, InvoiceLine, Subscription, User
+from decabilld.domain.entities import Id, Invoice, InvoiceLine, Subscription
 from decabilld.domain.lifecycle import INVOICE, step
 from decabilld.domain.money import check_currency
 from decabilld.domain.numbering import invoice_number, invoice_series
@@ -29,8 +30,7 @@ from decabilld.messages.decision import Context, Decision, Entry
 
 def create_manual_invoice(state: TenantState, command: CreateManualInvoice, context: Context) -> Decision:
     """A draft without a number. The customer needs no complete profile yet."""
-    if state.get(User, command.user_id) is None:
-        raise NotFound("User")
+    user_of(state, command.user_id)
     _check_own(state, command)
     currency = command.currency or context.policy.currency
     check_currency(currency)

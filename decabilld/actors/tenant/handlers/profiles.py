@@ -2,9 +2,10 @@
 
 from msgspec.structs import replace
 
+from decabilld.actors.tenant.handlers.users import user_of
 from decabilld.actors.tenant.indexes import INVOICES_OF_USER, POSITIONS_OF_USER, PROFILE_OF_USER, SUBSCRIPTIONS_OF_USER
 from decabilld.actors.tenant.state import TenantState
-from decabilld.domain.entities import CustomerProfile, User
+from decabilld.domain.entities import CustomerProfile
 from decabilld.domain.refusals import Conflict, Invalid, NotFound
 from decabilld.messages.commands import CreateCustomerProfile, DeleteCustomerProfile, UpdateCustomerProfile
 from decabilld.messages.decision import Context, Decision, Entry
@@ -12,8 +13,7 @@ from decabilld.messages.decision import Context, Decision, Entry
 
 def update_customer_profile(state: TenantState, command: UpdateCustomerProfile, context: Context) -> Decision:
     """Creates the profile when there is none. The journal names the fields, not the person's data."""
-    if state.get(User, command.user_id) is None:
-        raise NotFound("User")
+    user_of(state, command.user_id)
     known = state.first(PROFILE_OF_USER, command.user_id)
     if command.profile_id is not None and (known is None or known.id != command.profile_id):
         raise NotFound("Customer profile")
