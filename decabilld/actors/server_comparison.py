@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 from uuid import UUID
 
 import structlog
@@ -23,7 +23,7 @@ from decabilld.domain.entities import Id, OrphanServer, SubscriptionItem
 from decabilld.domain.ids import id_of
 from decabilld.domain.refusals import Refusal
 from decabilld.ids import new_id
-from decabilld.messages.commands import ForgetOrphan, ReportOrphan, ReportVanishedServer
+from decabilld.messages.commands import ForgetOrphan, ReportOrphan, ReportReturnedServer, ReportVanishedServer
 from decabilld.messages.decision import Command
 
 CONFIRMED_MAX = 200
@@ -32,6 +32,7 @@ CALL_SECONDS, LISTING_SECONDS = 60.0, 180.0
 OVER_BUDGET_SECONDS = 5.0
 JOB = "job:servers"
 LabelledItems = Callable[[Iterable[Id]], Awaitable[dict[Id, Labelled]]]
+Settled = Literal["active", "failed"]
 T = TypeVar("T")
 _log = structlog.get_logger("servers")
 
@@ -109,13 +110,13 @@ class ServerComparison:
             if orphan.provider == provider_id
         ]
 
-    def running(self, provider_id: str) -> list[tuple[str, SubscriptionItem]]:
-        """Items that should have a server there, with nothing under way."""
+    def settled(self, provider_id: str, status: Settled) -> list[tuple[str, SubscriptionItem]]:
+        """Items that should have a server there, with nothing under way; those `failed` have lost it."""
         return [
             (tenant_id, item)
             for tenant_id, state in self._states()
             for item in state.all(SubscriptionItem).values()
-            if item.provider == provider_id and _is_running(item)
+            if item.provider == provider_id and _is_settled(item, status)
         ]
 
     def item(self, tenant_id: str, item_id: Id) -> SubscriptionItem | None:
@@ -157,6 +158,7 @@ class _Look:
             by_item = _by_item(listed)
             servers = sum(map(len, by_item.values()))
             await self._look_for_orphans(by_item)
+            await self._look_for_returned(by_item)
             failure = await self._look_for_vanished(by_item)
         except Unavailable:
             raise
@@ -198,7 +200,7 @@ class _Look:
     def _twins(self, tenant_id: str, item_id: Id, servers: list[Server]) -> list[Server]:
         """All but the item's own; while it is being made or removed, that is for those who do so to settle."""
         item = self._books.item(tenant_id, item_id)
-        if len(servers) == 1 or item is None or not _is_running(item):
+        if len(servers) == 1 or item is None or not _is_settled(item, "active"):
             return []
         own = next((one for one in servers if one.id == item.server_id), servers[0])
         return [server for server in servers if server is not own]
@@ -225,9 +227,19 @@ class _Look:
             return False
         return True
 
+    async def _look_for_returned(self, by_item: dict[Id, list[Server]]) -> None:
+        for tenant_id, item in self._books.settled(self._provider.id, "failed"):
+            if item.id not in by_item or item.server_id is None or item.server_id not in await self._there(item.id):
+                continue
+            _log.warning("server_returned", provider=self._provider.id, tenant=tenant_id, name=item.hostname)
+            report = ReportReturnedServer(
+                item_id=item.id, subscription_id=item.subscription_id, server_id=item.server_id
+            )
+            await self._books.tell(tenant_id, report, self._who)
+
     async def _look_for_vanished(self, by_item: dict[Id, list[Server]]) -> str | None:
         """The failure, if this doesn't look like the account that our servers are in."""
-        running = self._books.running(self._provider.id)
+        running = self._books.settled(self._provider.id, "active")
         missing = [(tenant_id, item) for tenant_id, item in running if item.id not in by_item]
         if len(missing) == len(running) > 1:
             return f"none of the {len(running)} servers that should be there is; is the token that of another account?"
@@ -263,8 +275,8 @@ async def _listed(provider: Provider) -> Sequence[Server]:
             await asyncio.sleep(OVER_BUDGET_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
 
 
-def _is_running(item: SubscriptionItem) -> bool:
-    return item.provisioning_status == "active" and item.step is None and item.unwanted_since is None
+def _is_settled(item: SubscriptionItem, status: Settled) -> bool:
+    return item.provisioning_status == status and item.step is None and item.unwanted_since is None
 
 
 def _by_item(servers: Iterable[Server]) -> dict[Id, list[Server]]:

@@ -127,6 +127,26 @@ async def test_a_vanished_server_fails_its_item_and_goes_on_being_charged_until_
     assert len(books.shop.cloudflare.records) == 1
 
 
+async def test_a_vanished_server_that_is_seen_again_is_its_items_again(books: Books) -> None:
+    anna = await books.shop.customer("anna")
+    (sold,) = await books.sold(anna)
+    hetzner = books.shop.hetzner
+    kept = dict(hetzner.servers)
+    hetzner.servers.clear()  # the token of another account, say: one server alone gives nothing to compare with
+    await books.compared()
+    assert (await books.shop.item(anna, sold["subscription"]))["provisioningStatus"] == "failed"
+    another = hetzner.add_server("its-twin", sold["labels"])
+    await books.compared()
+    assert (await books.shop.item(anna, sold["subscription"]))["provisioningStatus"] == "failed"
+    del hetzner.servers[another["id"]]
+    hetzner.servers.update(kept)
+    for _ in range(2):
+        assert await books.compared() == Compared(provider="hetzner", servers=1)
+    assert (await books.shop.item(anna, sold["subscription"]))["provisioningStatus"] == "active"
+    assert await books.told("server.vanished", "server.returned") == ["server.vanished", "server.returned"]
+    await anna.get(f"/subscriptions/{sold['subscription']}/items/{sold['item']}/server-info")
+
+
 async def test_a_list_that_fails_or_is_another_accounts_proves_nothing(books: Books) -> None:
     anna = await books.shop.customer("anna")
     await books.sold(anna, 2)

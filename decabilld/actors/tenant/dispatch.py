@@ -70,6 +70,7 @@ HANDLERS: dict[type[Command], Handler] = {
     c.ConfirmServerRemoved: servers.confirm_server_removed,
     c.ConfirmSwitched: servers.confirm_switched,
     c.ReportVanishedServer: servers.report_vanished_server,
+    c.ReportReturnedServer: servers.report_returned_server,
     c.ReportStackUpdate: servers.report_stack_update,
     c.RetryBackorder: backorders.retry_backorder,
     c.CancelBackorder: backorders.cancel_backorder,

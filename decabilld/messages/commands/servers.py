@@ -126,6 +126,12 @@ class ReportVanishedServer(ItemOutcome, frozen=True, kw_only=True):
     server_id: str
 
 
+class ReportReturnedServer(ItemOutcome, frozen=True, kw_only=True):
+    """The provider knows the server of an item again that had failed since it didn't."""
+
+    server_id: str
+
+
 class ReportStackUpdate(ItemOutcome, frozen=True, kw_only=True):
     """The containers of an item's server were updated, or not."""
 

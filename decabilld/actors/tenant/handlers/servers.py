@@ -21,6 +21,7 @@ from decabilld.messages.commands import (
     ConfirmServerRefused,
     ConfirmServerRemoved,
     ConfirmSwitched,
+    ReportReturnedServer,
     ReportStackUpdate,
     ReportVanishedServer,
     SwitchItem,
@@ -160,6 +161,17 @@ def report_vanished_server(state: TenantState, command: ReportVanishedServer, co
     failed = replace(item, provisioning_status="failed", failure=failure, updated_at=context.now)
     entry = item_entry("server.vanished", f"Server {item.hostname} is gone: {failure}", failed, level="error")
     return Decision(changes=(failed,), entries=(entry,))
+
+
+def report_returned_server(state: TenantState, command: ReportReturnedServer, context: Context) -> Decision:
+    """It was the provider that didn't know, or a token of another account: the item is as it was before."""
+    item, _ = _concerned(state, command)
+    lost = item.provisioning_status == "failed" and item.step is None and item.unwanted_since is None
+    if not lost or item.server_id != command.server_id:
+        return Decision()
+    back = replace(item, provisioning_status="active", failure=None, updated_at=context.now)
+    entry = item_entry("server.returned", f"Server {item.hostname} is there again", back)
+    return Decision(changes=(back,), entries=(entry,))
 
 
 def report_stack_update(state: TenantState, command: ReportStackUpdate, context: Context) -> Decision:
