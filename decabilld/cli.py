@@ -20,7 +20,7 @@ from decabilld.cli_operations import backup, export_tenant, import_tenant, resto
 from decabilld.cli_options import EXIT_FAULT, EXIT_SETTINGS, env_file_option, json_option, with_settings
 from decabilld.cli_payments import reconcile_payments
 from decabilld.cli_servers import reconcile_servers
-from decabilld.settings import SettingsError, load, variables
+from decabilld.settings import SettingsError, load, unknown, variables
 from decabilld.settings.example import example
 
 
@@ -90,10 +90,13 @@ def check_config(env_file: Path | None, *, as_json: bool) -> None:
     """
     settings = with_settings(env_file)
     missing = policy_of(settings).issuer_missing
+    others = unknown(env_file) if env_file else {}
     if as_json:
-        click.echo(json.dumps({"usable": True, "missingForInvoices": list(missing)}))
+        click.echo(json.dumps({"usable": True, "missingForInvoices": list(missing), "unknown": list(others)}))
         return
     click.echo("The settings can be used.")
+    for name, meant in others.items():
+        click.echo(f"{name} is no setting of decabilld" + (f": was {meant} meant?" if meant else ""))
     if missing:
         click.echo(f"No invoice can be issued before these are set: {', '.join(missing)}")
 

@@ -46,6 +46,7 @@ from decabilld.mail_setup import code_mail, notice_mail
 from decabilld.messages.commands import PaymentNotice
 from decabilld.messages.effects import SendMail
 from decabilld.observation_setup import Observation
+from decabilld.ownership import make_home
 from decabilld.realtime.asyncapi import asyncapi_document
 from decabilld.realtime.dashboard import Dashboard
 from decabilld.realtime.ports import RealtimeSettings
@@ -55,7 +56,7 @@ from decabilld.server_setup import Servers, look_ups, names_of, server_effects, 
 from decabilld.settings import Settings, SettingsError
 from decabilld.sites import Sites
 from decabilld.store.embedded import EmbeddedPostgres
-from decabilld.store.errors import HomeInUse
+from decabilld.store.errors import DatabaseDown, HomeInUse
 from decabilld.store.migrations import migrate
 from decabilld.store.pool import Pool, connect
 from decabilld.store.readers import Readers
@@ -131,8 +132,7 @@ class Daemon:
 
     async def _start(self) -> None:
         settings, parts = self.settings, self._parts
-        # Others may pass, not look: as root, the database's unprivileged user must reach its own part of it.
-        settings.data_path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        make_home(settings.data_path)
         self._keyring = keys.keyring(settings)
         self.phase = "starting the database"
         self.dsn = await self._database()
@@ -178,7 +178,10 @@ class Daemon:
             watch = spawn(postgres.watch(self._on_database_down, self._on_database_up), name="watch postgres")
             self._parts.push_async_callback(cancelled, watch)
             dsn = postgres.dsn
-        connection = await connect(dsn, statement_timeout_ms=600_000)
+        try:
+            connection = await connect(dsn, statement_timeout_ms=600_000)
+        except DatabaseDown as error:
+            raise DatabaseDown(f"DB_HOST={settings.db_host} DB_PORT={settings.db_port}: {error}") from error
         self.phase = "migrating the database"
         try:
             applied = await migrate(connection)

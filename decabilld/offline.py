@@ -16,6 +16,7 @@ from decabilld.clock import system_clock
 from decabilld.domain.policy import BillingPolicy
 from decabilld.ids import new_id
 from decabilld.messages.decision import Command
+from decabilld.ownership import make_home
 from decabilld.settings import Settings
 from decabilld.store.embedded import EmbeddedPostgres
 from decabilld.store.errors import HomeInUse
@@ -84,7 +85,7 @@ async def stopped_database(settings: Settings) -> AsyncIterator[str]:
     dsn = settings.external_dsn
     async with AsyncExitStack() as parts:
         if dsn is None:
-            settings.data_path.mkdir(mode=0o711, parents=True, exist_ok=True)
+            make_home(settings.data_path)
             postgres = EmbeddedPostgres(settings.data_path, max_connections=CONNECTIONS)
             await postgres.start()
             parts.push_async_callback(postgres.stop)

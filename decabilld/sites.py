@@ -22,11 +22,13 @@ DRAIN_SECONDS = 1.5
 CLEANUP_SECONDS = 1.0
 Name = Literal["http", "socketio"]
 NAMES: tuple[Name, ...] = ("http", "socketio")
+PORT_OF: Mapping[Name, str] = MappingProxyType({"http": "PORT", "socketio": "WEBSOCKET_PORT"})
+"""The setting of each one's port."""
 _log = structlog.get_logger("sites")
 
 
 class BadSocket(Exception):
-    """A socket that was handed over can't be listened on; the text says which and why."""
+    """A socket that was handed over, or an address that was set, can't be listened on; the text says which and why."""
 
 
 def handed_over(environment: Mapping[str, str] = os.environ) -> dict[str, list[socket.socket]]:
@@ -70,7 +72,10 @@ class Sites:
         return all(self._handed.get(name) for name in NAMES)
 
     async def open(self, name: Name, app: web.Application, host: str, port: int) -> int:
-        """Serve `app` on the sockets of that name, or on one at `host` and `port`; the port it has got."""
+        """Serve `app` on the sockets of that name, or on one at `host` and `port`; the port it has got.
+
+        Raises BadSocket.
+        """
         app.on_response_prepare.append(self._say_goodbye)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLEANUP_SECONDS)
         await runner.setup()
@@ -78,7 +83,10 @@ class Sites:
         for handed in self._handed.get(name, ()):
             await web.SockSite(runner, handed, backlog=BACKLOG).start()
         if not runner.sites:
-            await web.TCPSite(runner, host, port, backlog=BACKLOG, reuse_address=True).start()
+            try:
+                await web.TCPSite(runner, host, port, backlog=BACKLOG, reuse_address=True).start()
+            except OSError as error:
+                raise BadSocket(f"HOST={host} {PORT_OF[name]}={port} can't be listened on: {error.strerror}") from None
         for address in runner.addresses:
             _log.info("listening", site=name, address=address[0], port=address[1], handed_over=name in self._handed)
         return int(runner.addresses[0][1])

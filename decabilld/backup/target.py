@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from decabilld.keys import KEPT_KEY, KEPT_PREVIOUS_KEY
+from decabilld.ownership import make_home
 from decabilld.settings import Settings
 from decabilld.store.embedded import EmbeddedPostgres
 from decabilld.store.errors import HomeInUse
@@ -27,7 +28,7 @@ async def empty_database(settings: Settings) -> AsyncIterator[str]:
         return
     home = settings.data_path
     with left_empty(home, may_be_there=_MAY_BE_THERE, unless=HomeInUse):
-        home.mkdir(mode=0o711, parents=True, exist_ok=True)
+        make_home(home)
         postgres = EmbeddedPostgres(home, max_connections=CONNECTIONS)
         await postgres.start()
         try:

@@ -5,6 +5,7 @@ named by `<NAME>_FILE`, or from one called like the variable in `$CREDENTIALS_DI
 """
 
 import dataclasses
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -129,6 +130,17 @@ def load(environment: Mapping[str, str] = os.environ, env_file: Path | None = No
     return settings
 
 
+def unknown(env_file: Path) -> dict[str, str | None]:
+    """Names in the file that no setting has, and the one that each may have meant; a provider's package may know them.
+
+    Raises SettingsError.
+    """
+    declared = [variable["name"] for variable in variables()]
+    known = {*declared, *(f"{variable['name']}_FILE" for variable in variables() if variable["secret"])}
+    others = [name for name in read_env_file(env_file) if name not in known]
+    return {name: next(iter(difflib.get_close_matches(name, declared, 1, 0.8)), None) for name in others}
+
+
 def read_env_file(path: Path) -> dict[str, str]:
     """Lines of NAME=value; blank ones and those with `#` are skipped, quotes around a value are taken off."""
     try:
@@ -141,7 +153,7 @@ def read_env_file(path: Path) -> dict[str, str]:
         if not text or text.startswith("#"):
             continue
         name, separator, value = text.partition("=")
-        if not separator:
+        if not separator or not name.strip():
             raise SettingsError(f"{path}, line {number}: expected NAME=value")
         value = value.strip()
         if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":

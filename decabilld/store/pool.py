@@ -135,7 +135,7 @@ async def connect(dsn: str, *, statement_timeout_ms: int) -> Connection:
             return Connection(session, statement_timeout_ms / 1000 + GRACE_SECONDS)
         except (psycopg2.Error, TimeoutError) as error:
             problem = error
-    raise DatabaseDown(str(problem).strip() or "no answer to the connection request") from problem
+    raise DatabaseDown(" ".join(str(problem).split()) or "no answer to the connection request") from problem
 
 
 async def _addresses(dsn: str) -> list[dict[str, str]]:
