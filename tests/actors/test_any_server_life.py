@@ -214,3 +214,17 @@ def test_any_life_of_servers(seed: int) -> None:
     life.check()
     assert all(item.released_at for item in life.all(SubscriptionItem))
     assert not any(one.live for kind in (Subscription, Backorder) for one in life.all(kind))
+
+
+def test_a_server_that_comes_after_the_end_is_charged_nothing_though_nobody_has_looked() -> None:
+    life = Life(random.Random(1))
+    with_notice = life.plans[2]
+    life.does(c.OrderSubscription(user_id=life.user.id, plan_id=with_notice.id, secrets=SECRETS))
+    (ordered,) = life.all(Subscription)
+    assert life.does(c.CancelSubscription(user_id=life.user.id, subscription_id=ordered.id))
+    life.now += timedelta(days=3, minutes=1)
+    while not any(isinstance(effect, RemoveServer) for effect in life.under_way.values()):
+        life.an_outcome(good=True)
+        life.check()
+    (ended,) = life.all(Subscription)
+    assert (ended.status, ended.anchor, life.all(Position)) == ("canceled", None, [])

@@ -220,6 +220,10 @@ def _ready(
     state: TenantState, item: SubscriptionItem, subscription: Subscription, entry: Entry, context: Context
 ) -> Decision:
     """The server is there: a backorder begins now, an order began when it was made; either is charged from then."""
+    end = subscription.cancel_effective_at
+    if end is not None and end <= context.now:  # it came too late, whether or not the end has been looked at
+        ended = pass_boundaries(state.with_changes([item]), subscription, context)
+        return replace(ended, reply=None, entries=(entry, *ended.entries))
     # Made just now, of images as they are: its first update is due an interval from now.
     ready = replace(
         item, provisioning_status="active", failure=None, stack_updated_at=context.wall, updated_at=context.now
