@@ -4,7 +4,6 @@ That it is a process, which gets signals and is looked after by another, is `pro
 """
 
 import asyncio
-import gc
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -163,9 +162,6 @@ class Daemon:
         self._doors.push_async_callback(rounds.stop)
         self._observation.start(parts)
         self.phase = "running"
-        # What is loaded stays: the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
 
     async def _database(self) -> str:
         settings = self.settings

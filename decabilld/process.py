@@ -43,6 +43,9 @@ async def _run(settings: Settings, reread: Callable[[], Settings]) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, daemon, reread, notifier)
         async with notifier.starting(daemon.status):
             await daemon.start()
+        # What is loaded stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
     except (DatabaseError, PostgresFailed, HomeInUse, ControlSocketTaken, SettingsError, BadSocket, OSError) as error:
         _log.error("start_failed", reason=str(error))
         return 1

@@ -3,9 +3,7 @@
 import asyncio
 import itertools
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg2
 import pytest
@@ -14,6 +12,7 @@ from psycopg2.extensions import make_dsn
 from decabilld.store.embedded import EmbeddedPostgres
 from decabilld.store.migrations import migrate
 from decabilld.store.pool import connect
+from tests.harness.scratch import scratch_directory
 
 UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB", "autovacuum": "off"}
 MIGRATION_MS = 60_000
@@ -23,7 +22,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def postgres_dsn() -> Iterator[str]:
     """DSN of a running server, its database `postgres`."""
-    home = Path(tempfile.mkdtemp(prefix="decabilld-test-"))
+    home = scratch_directory("decabilld-test-")
     server = EmbeddedPostgres(home, max_connections=60, settings=UNSAFE_BUT_FAST)
     asyncio.run(server.start())
     try:

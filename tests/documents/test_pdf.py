@@ -14,7 +14,6 @@ import pikepdf
 import pytest
 from fontTools.ttLib import TTFont
 from msgspec.structs import replace
-from pypdf import PdfReader
 
 from decabilld.gateways.documents import page, pdf
 from decabilld.gateways.documents.cii import build_cii
@@ -22,12 +21,9 @@ from decabilld.gateways.documents.document import read
 from decabilld.gateways.documents.worker import Order
 from tests.documents.examples import BERLIN, COMPANY, SELLER, SHAPES, invoice
 from tests.documents.pdfa import PdfA
+from tests.harness.documents import pages
 
 FACTUR_X = "{urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#}"
-
-
-def pages(file: bytes) -> list[str]:
-    return [re.sub(r"\s+", " ", page.extract_text()) for page in PdfReader(io.BytesIO(file)).pages]
 
 
 @pytest.mark.parametrize("kind", ["invoice", "credit_note"])

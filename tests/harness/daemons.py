@@ -5,12 +5,10 @@ Owns starting, stopping and the audit at the end; who speaks to them is `people.
 
 import asyncio
 import copy
-import gc
 import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -33,6 +31,7 @@ from decabilld.store.readers import Readers
 from tests.harness.audit import Audit
 from tests.harness.people import Admin, Person
 from tests.harness.ports import free_port
+from tests.harness.scratch import scratch_directory
 
 P = TypeVar("P", bound=Person)
 ISSUER = {
@@ -123,7 +122,6 @@ class RunningDaemon:
         """Before its time, so that another can follow. It is not audited."""
         self.stopped = True
         await self._daemon.stop()
-        gc.unfreeze()  # the daemon froze what it had loaded: here it shall go
 
     async def check(self) -> None:
         """Every tenant's books are sound, and nothing more would be billed. Raises AssertionError."""
@@ -260,8 +258,8 @@ class DaemonProcess:
 @asynccontextmanager
 async def daemon_process(**environment: str) -> AsyncIterator[DaemonProcess]:
     """A started daemon with a data directory of its own; `environment` are variables over `PROCESS_ENVIRONMENT`."""
-    home = Path(tempfile.mkdtemp(prefix="decabilld-process-"))
-    home.chmod(0o711)  # noqa: ASYNC240 - as root, the database's unprivileged user must get through
+    home = scratch_directory("decabilld-process-")
+    home.chmod(0o711)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         process = DaemonProcess(home / "data", http, environment)
         try:

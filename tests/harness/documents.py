@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pikepdf
 from lxml import etree
-from pypdf import PdfReader
+from pypdfium2 import PdfDocument
 
 from decabilld.domain.entities import Invoice
 from decabilld.gateways.documents import pdf
@@ -44,9 +44,14 @@ def faults(invoice: Invoice, zone: ZoneInfo) -> list[str]:
 def file_faults(file: bytes) -> list[str]:
     """Of a document as a file."""
     xml = xml_of(file)
-    text = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(file)).pages)
-    shown, stated = Counter(_AMOUNT.findall(text)), Counter(f"{amount:,f}" for amount in amounts(xml))
+    shown, stated = Counter(_AMOUNT.findall(" ".join(pages(file)))), Counter(f"{amount:,f}" for amount in amounts(xml))
     return [*en16931.faults(xml), *(f"the page lacks {amount}" for amount in (stated - shown).elements())]
+
+
+def pages(file: bytes) -> list[str]:
+    """The text of each."""
+    with PdfDocument(file) as opened:
+        return [re.sub(r"\s+", " ", page.get_textpage().get_text_range()) for page in opened]
 
 
 def xml_of(file: bytes) -> bytes:

@@ -1,10 +1,6 @@
 """Stories of the files that customers get: really typeset, by the daemon's own processes, and read as they arrive."""
 
-import io
-import re
 from typing import Any
-
-from pypdf import PdfReader
 
 from tests.harness import documents
 from tests.harness.daemons import RunningDaemon
@@ -14,7 +10,7 @@ from tests.stories.test_manual_invoices import drafts, issues, line
 
 
 def text_of(file: bytes) -> str:
-    return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in PdfReader(io.BytesIO(file)).pages))
+    return " ".join(documents.pages(file))
 
 
 async def downloaded(admin: Admin, invoice_id: str, document: str = "pdf") -> bytes:
