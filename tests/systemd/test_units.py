@@ -81,3 +81,11 @@ def test_commands_find_the_service_s_settings_and_secrets(tmp_path: Path) -> Non
     (tmp_path / "credstore" / "decabilld.JWT_SECRET").unlink()
     with pytest.raises(AssertionError, match="JWT_SECRET must be set"):
         run("sh", "-c", script, "decabilld", "check-config")
+
+
+def test_the_service_s_secrets_start_no_second_daemon() -> None:
+    script = (ROOT / "systemd" / "decabilld.sh").read_text().replace("exec /opt", "echo started /opt")
+    with pytest.raises(AssertionError, match="systemd starts the service") as refused:
+        run("sh", "-c", script, "decabilld", "serve")
+    assert "started" not in str(refused.value)
+    assert "started" in run("sh", "-c", script, "decabilld", "doctor")
