@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 NODE := tests/node/node_modules/.package-lock.json
+SERVERS := tests/external/servers/node_modules/.package-lock.json
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit("decabilld needs Python 3.11 or newer; say which with PYTHON=…") if sys.version_info < (3, 11) else None'
 
 PREFIX ?= /opt/decabilld
@@ -27,7 +28,7 @@ run: $(INSTALLED)  ## run the daemon in the foreground (PORT=… WEBSOCKET_PORT=
 test: $(DEVELOPED) $(NODE)  ## every test but the heavy proofs
 	$(BIN)/pytest -n 2 -m "not heavy"
 
-test-all: $(DEVELOPED) $(NODE)  ## every test
+test-all: $(DEVELOPED) $(NODE) $(SERVERS)  ## every test
 	$(BIN)/pytest -n 2
 
 lint: $(DEVELOPED)  ## format, style, types, walls between rooms
@@ -88,7 +89,7 @@ uninstall:  ## remove what install has made; settings, secrets, data and the use
 	$(if $(DESTDIR),,if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi)
 
 clean:  ## remove what was built, not data
-	rm -rf $(VENV) tests/node/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) tests/node/node_modules tests/external/servers/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(CHECK_PYTHON)
@@ -103,5 +104,5 @@ $(DEVELOPED): pyproject.toml requirements.lock | $(VENV)/bin/python
 	@touch $@ $(INSTALLED)
 
 # What the tests need of npm; without npm they are skipped, except in CI.
-$(NODE): tests/node/package-lock.json
-	command -v npm > /dev/null && npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent || test -z "$$CI"
+$(NODE) $(SERVERS): %/node_modules/.package-lock.json: %/package-lock.json
+	command -v npm > /dev/null && npm ci --prefix $* --ignore-scripts --no-audit --no-fund --silent || test -z "$$CI"

@@ -10,7 +10,7 @@ from decabilld.store.condition import Condition, condition, newest_entry
 from decabilld.store.errors import MigrationRefused
 from decabilld.store.pool import Connection
 
-OLDEST_VERSION = 14
+NEWEST_TRIED = 18
 SPARE_CONNECTIONS = 12
 CLOCKS_APART_MAX = timedelta(seconds=2)
 AHEAD_MAX = timedelta(minutes=1)
@@ -31,12 +31,12 @@ async def database(settings: Settings, connection: Connection) -> list[Finding]:
 
 def _server(state: Condition) -> Finding:
     facts = f"PostgreSQL {state.version_text}, {state.size_bytes / 1e6:.0f} MB"
-    if state.version < OLDEST_VERSION * 10_000:
-        return wrong("database", f"{facts}: too old; PostgreSQL {OLDEST_VERSION} or newer is needed")
     if state.standby:
         return wrong("database", f"{facts}: it is a standby and takes no writes; set DB_HOST to the primary")
     if state.encoding != "UTF8":
         return wrong("database", f"{facts}: its encoding is {state.encoding}; make one with ENCODING 'UTF8'")
+    if state.version >= (NEWEST_TRIED + 1) * 10_000:
+        return well("database", f"{facts}; newer than {NEWEST_TRIED}, the last that decabilld was tried with")
     return well("database", facts)
 
 

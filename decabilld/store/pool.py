@@ -112,8 +112,10 @@ class Connection:
 
 
 async def connect(dsn: str, *, statement_timeout_ms: int) -> Connection:
-    """Open a session (UTC, all time-outs set). Raises DatabaseDown."""
+    """Open a session (UTC, all time-outs set). Raises DatabaseDown, also for a server that is too old."""
     settings = {
+        # As one of these: given by itself, libpq tries again without it when the server doesn't know another of them.
+        "application_name": "decabilld",
         "timezone": "UTC",
         "statement_timeout": statement_timeout_ms,
         "lock_timeout": max(1, statement_timeout_ms // 2),
@@ -125,7 +127,7 @@ async def connect(dsn: str, *, statement_timeout_ms: int) -> Connection:
     for address in await _addresses(dsn):
         try:
             session = _Session(
-                make_dsn(dsn, application_name="decabilld", options=options, **address),
+                make_dsn(dsn, options=options, **address),
                 CONNECT_SECONDS,
                 enable_json=False,
                 enable_hstore=False,
@@ -135,7 +137,14 @@ async def connect(dsn: str, *, statement_timeout_ms: int) -> Connection:
             return Connection(session, statement_timeout_ms / 1000 + GRACE_SECONDS)
         except (psycopg2.Error, TimeoutError) as error:
             problem = error
-    raise DatabaseDown(" ".join(str(problem).split()) or "no answer to the connection request") from problem
+    raise DatabaseDown(_why(problem)) from problem
+
+
+def _why(problem: Exception) -> str:
+    said = " ".join(str(problem).split()) or "no answer to the connection request"
+    if "client_connection_check_interval" in said:  # new in 14; what else we set is older
+        return f"PostgreSQL 14 or newer, on Linux, is needed: {said}"
+    return said
 
 
 async def _addresses(dsn: str) -> list[dict[str, str]]:

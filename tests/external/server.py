@@ -1,4 +1,4 @@
-"""A PostgreSQL as an operator has it: the system's own, over TCP with TLS and a password, with a plain role.
+"""A PostgreSQL as an operator has it: over TCP with TLS and a password, with a plain role.
 
 Owns starting, stopping and restarting it in a directory of its own; nothing of the machine's own server is touched.
 """
@@ -9,7 +9,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-import pytest
 from psycopg2.extensions import make_dsn
 
+from tests.external.versions import SYSTEM, programs
 from tests.harness.ports import free_port
+from tests.harness.scratch import scratch_directory
 from tests.smtp.post_office import authority
 
-WHERE = Path("/usr/lib/postgresql")
-HOW_TO_GET_IT = "no PostgreSQL of the system's: apt-get install -y postgresql"
 START_SECONDS = 60.0
 USER, PASSWORD, SUPERUSER = "billing", "a password with ' and \\ in it", "postgres"
 
@@ -62,7 +60,7 @@ class ExternalPostgres:
             shutil.chown(self._home, SUPERUSER)
         self._home.chmod(0o755)
         command = ["initdb", "-D", self._data, "-U", SUPERUSER, "--auth-local=trust", "--auth-host=scram-sha-256",
-                   "--encoding=UTF8", "--locale=C.UTF-8"]  # fmt: skip
+                   "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]  # fmt: skip
         subprocess.run([self._binaries / command[0], *command[1:]], **self._who(), check=True, capture_output=True)
 
     def start(self) -> None:
@@ -129,18 +127,16 @@ class ExternalPostgres:
 
 
 @contextmanager
-def external_postgres() -> Iterator[ExternalPostgres]:
-    """The newest that the system has. Where it has none the test is skipped, or fails when CI is set."""
-    found = sorted(WHERE.glob("*/bin/postgres"), key=lambda path: int(path.parent.parent.name))
-    if not found:
-        pytest.fail(HOW_TO_GET_IT) if os.environ.get("CI") else pytest.skip(HOW_TO_GET_IT)
-    home = Path(tempfile.mkdtemp(prefix="decabilld-external-"))
-    server = ExternalPostgres(found[-1].parent, home)
-    try:
-        server.make()
-        server.start()
-        server.fill()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(home)
+def external_postgres(version: str = SYSTEM) -> Iterator[ExternalPostgres]:
+    """One of `versions.py`, with an empty database. Where it is lacking the test is skipped, or fails in CI."""
+    with programs(version) as binaries:
+        home = scratch_directory("decabilld-external-")
+        server = ExternalPostgres(binaries, home)
+        try:
+            server.make()
+            server.start()
+            server.fill()
+            yield server
+        finally:
+            server.stop()
+            shutil.rmtree(home)

@@ -4,7 +4,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from aiohttp import web
 from psycopg2.extensions import parse_dsn
 
 from decabilld.doctor import database as database_look
+from decabilld.store.condition import Condition
 from tests.control.command import decabilld
 from tests.harness.daemons import ISSUER, daemon_process
 from tests.smtp.post_office import PASSWORD, USER, PostOffice, authority
@@ -131,6 +132,12 @@ async def test_a_database_that_forgets_is_wrong(database: str, tmp_path: Path) -
     assert "see DB_HOST" in found["database"][1]
 
 
+def test_a_database_newer_than_all_that_were_tried_is_well_but_said_to_be() -> None:
+    found = [database_look._server(of_version(number)) for number in (180_004, 190_000)]
+    assert [one.ok for one in found] == [True, True]
+    assert ["tried" in one.says for one in found] == [False, True]
+
+
 def test_clocks_may_differ_by_the_time_that_asking_takes() -> None:
     assert database_look._clock(timedelta(seconds=1)).ok
     assert "-3.0 s" in database_look._clock(timedelta(seconds=-3)).says
@@ -191,6 +198,11 @@ async def test_a_daemon_is_looked_at_while_it_runs(room: Path) -> None:
 
 
 # ---
+
+
+def of_version(number: int) -> Condition:
+    return Condition(version=number, version_text=f"{number // 10_000}.x", settings={}, clock=datetime.now(UTC),
+                     size_bytes=0, standby=False, encoding="UTF8", encrypted=True)  # fmt: skip
 
 
 async def looked(home: Path, dsn: str, **environment: str) -> tuple[int, Mapping[str, tuple[bool, str]]]:
