@@ -19,7 +19,14 @@ from decabilld.domain.refusals import Refusal
 from decabilld.ids import new_id
 from decabilld.messages import commands as c
 from decabilld.messages.decision import Command, Context, Decision
-from decabilld.messages.server_effects import AwaitAddress, CreateServer, PublishName, RemoveServer, ServerEffect
+from decabilld.messages.server_effects import (
+    AwaitAddress,
+    CreateServer,
+    PublishName,
+    RemoveServer,
+    ServerEffect,
+    SwitchServer,
+)
 from tests.domain.builders import at
 from tests.store import samples
 
@@ -113,6 +120,15 @@ class Life:
             kind = self.dice.choice([c.RetryBackorder, c.CancelBackorder])
             self.does(kind(backorder_id=self.dice.choice(waiting).id, **own))
 
+    def a_switch(self) -> None:
+        if items := self.all(SubscriptionItem):
+            item, power = self.dice.choice(items), self.dice.choice(["start", "stop", "restart"])
+            self.does(
+                c.SwitchItem(
+                    user_id=item.user_id, subscription_id=item.subscription_id, item_id=item.id, power=power
+                )
+            )  # fmt: skip
+
     def an_outcome(self, *, good: bool = False) -> None:
         if self.under_way:
             effect = self.under_way.pop(self.dice.choice(sorted(self.under_way)))
@@ -144,6 +160,8 @@ class Life:
                 return c.ConfirmServerAddress(server_id="1", public_ip="203.0.113.7", **its)
             case PublishName():
                 return c.ConfirmNamePublished(failure="another's" if fails else None, **its)
+            case SwitchServer(power=power):
+                return c.ConfirmSwitched(power=power, failure="locked" if fails else None, **its)
             case _:
                 return c.ConfirmServerRemoved(**its)
 
@@ -195,8 +213,8 @@ def test_any_life_of_servers(seed: int) -> None:
     dice = random.Random(seed)
     life = Life(dice)
     for _ in range(STEPS):
-        befalls = dice.choice([life.an_order, life.a_wish, life.an_outcome, life.an_outcome, life.an_outcome_again])
-        befalls()
+        wishes = [life.an_order, life.a_wish, life.a_switch]
+        dice.choice([*wishes, life.an_outcome, life.an_outcome, life.an_outcome_again])()
         if dice.random() < 0.3:
             life.time(timedelta(hours=dice.choice([0, 1, 30, 200, 800])))
         life.check()

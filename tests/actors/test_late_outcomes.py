@@ -16,6 +16,7 @@ from decabilld.messages.commands import (
     ConfirmServerCreated,
     ConfirmServerRefused,
     ConfirmServerRemoved,
+    ConfirmSwitched,
 )
 from decabilld.messages.decision import Command, Context, Decision, Effect
 from decabilld.messages.server_effects import AwaitAddress, CreateServer, PublishName
@@ -41,10 +42,11 @@ def decided(command: Command, *known: Entity) -> Decision:
         (ConfirmNamePublished, {}, ("publish_name",)),
         (ConfirmServerRefused, {"step": "create", "reason": "sold out", "no_capacity": True}, ("create",)),
         (ConfirmServerRefused, {"step": "await_address", "reason": "gone", "no_capacity": True}, ("await_address",)),
+        (ConfirmSwitched, {"power": "stop"}, ("switch",)),
         (ConfirmServerRemoved, {}, ("remove",)),
     ],
 )
-@pytest.mark.parametrize("step", ["create", "await_address", "publish_name", "remove", None])
+@pytest.mark.parametrize("step", ["create", "await_address", "publish_name", "switch", "remove", None])
 def test_what_is_not_under_way_has_no_outcome(
     kind: type[Command], said: dict[str, object], steps: tuple[str, ...], step: ServerStep | None
 ) -> None:

@@ -1,7 +1,13 @@
 """From the order of a server to the server, and from the end to nothing left; what it costs, and from when."""
 
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+
 from tests.harness.people import cents
-from tests.providers.fake_api import Fault
+from tests.providers.fake_api import Fault, Request
 from tests.providers.fake_cloudflare import FakeCloudflare
 from tests.providers.fake_hetzner import FakeHetzner
 from tests.servers.conftest import StartDaemon
@@ -78,6 +84,32 @@ async def test_switching(shop: ServerShop) -> None:
     shop.hetzner.faults += [Fault("POST /servers", status=403)]
     refused = await anna.refused("POST", f"{path}/actions/restart")
     assert (refused.status, refused.answer["code"]) == (502, "SERVER_PROVIDER_FAILED")
+
+
+async def test_a_server_is_switched_once_at_a_time(shop: ServerShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever presses a hundred times takes no place from others' orders; an end waits for the switch."""
+    anna = await shop.customer("anna")
+    subscription = await shop.order(anna)
+    item = await shop.until_item(anna, subscription, "active")
+    asked, go_on, answer = asyncio.Event(), asyncio.Event(), shop.hetzner._answer
+
+    async def held(request: web.Request, question: Request, *more: Any) -> web.Response:
+        if question.line.startswith("GET /servers/"):
+            asked.set()
+            await go_on.wait()
+        return await answer(request, question, *more)
+
+    monkeypatch.setattr(shop.hetzner, "_answer", held)
+    path = f"/subscriptions/{subscription}/items/{item['id']}/actions"
+    first = asyncio.create_task(anna.post(f"{path}/restart"))
+    await asked.wait()
+    for power in ("restart", "stop"):
+        assert (await anna.refused("POST", f"{path}/{power}")).status == 409
+    await anna.cancels(subscription)
+    assert await _servers(shop) == 1
+    go_on.set()
+    assert await first == {"success": True}
+    await shop.until_nothing_left()
 
 
 async def test_capacity_that_is_gone_when_the_server_is_made_ends_the_order_unbilled(shop: ServerShop) -> None:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from decabilld.domain.entities.base import BackorderStatus, Entity, Id
 
-ServerStep = Literal["create", "await_address", "publish_name", "remove"]
+ServerStep = Literal["create", "await_address", "publish_name", "switch", "remove"]
 """What is being done for an item outside: one thing at a time, so that nothing overtakes anything."""
 
 

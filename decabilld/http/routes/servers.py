@@ -18,6 +18,7 @@ TAG = "Servers"
 SWITCH_SECONDS = 45.0
 _ITEM = "/subscriptions/{subscriptionId}/items/{itemId}"
 _REFUSALS = (404, 502)
+_SWITCH_REFUSALS = (404, 409, 502)
 
 
 @operation(
@@ -50,9 +51,10 @@ async def get_server_info(call: Call) -> web.Response:
     auth=Auth.CUSTOMER,
     tag=TAG,
     summary="Switch a server on",
-    description="Answers once the provider has taken it. 400 while the server is not provisioned.",
+    description="Answers once the provider has taken it. 400 while the server is not provisioned, 409 while it is "
+    "being switched.",
     answer=provisioning.ServerActionResponseSchema,
-    refusals=_REFUSALS,
+    refusals=_SWITCH_REFUSALS,
 )
 async def start_server(call: Call) -> web.Response:
     return await _switched(call, "start")
@@ -65,9 +67,10 @@ async def start_server(call: Call) -> web.Response:
     auth=Auth.CUSTOMER,
     tag=TAG,
     summary="Shut a server down",
-    description="Answers once the provider has taken it. The subscription goes on, and so does its price.",
+    description="Answers once the provider has taken it. The subscription goes on, and so does its price. "
+    "409 while it is being switched.",
     answer=provisioning.ServerActionResponseSchema,
-    refusals=_REFUSALS,
+    refusals=_SWITCH_REFUSALS,
 )
 async def stop_server(call: Call) -> web.Response:
     return await _switched(call, "stop")
@@ -80,9 +83,10 @@ async def stop_server(call: Call) -> web.Response:
     auth=Auth.CUSTOMER,
     tag=TAG,
     summary="Restart a server",
-    description="Answers once the provider has taken it. 400 while the server is not provisioned.",
+    description="Answers once the provider has taken it. 400 while the server is not provisioned, 409 while it is "
+    "being switched.",
     answer=provisioning.ServerActionResponseSchema,
-    refusals=_REFUSALS,
+    refusals=_SWITCH_REFUSALS,
 )
 async def restart_server(call: Call) -> web.Response:
     return await _switched(call, "restart")

@@ -192,7 +192,7 @@ CREATE TABLE subscription_items (
     user_id uuid NOT NULL,
     service_type_id uuid,
     provisioning_status text NOT NULL CHECK (provisioning_status IN ('pending', 'active', 'failed')),
-    step text CHECK (step IN ('create', 'await_address', 'publish_name', 'remove')),
+    step text CHECK (step IN ('create', 'await_address', 'publish_name', 'switch', 'remove')),
     provider text NOT NULL,
     server_type text NOT NULL,
     location text NOT NULL,

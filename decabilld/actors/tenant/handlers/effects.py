@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from decabilld.actors.tenant.handlers.items import item_entry
-from decabilld.actors.tenant.handlers.servers import confirm_name_published, confirm_server_refused
+from decabilld.actors.tenant.handlers.servers import after_switch, confirm_name_published, confirm_server_refused
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import Entity, Invoice, PaymentAttempt, SubscriptionItem, User
 from decabilld.domain.refusals import PaymentProviderFailed, ServerProviderFailed
@@ -60,4 +60,7 @@ def _give_up_server(state: TenantState, command: GiveUpEffect, context: Context)
         return confirm_server_refused(state, refused, context)
     message = f"{command.effect_kind} was given up: {command.reason}"
     entry = item_entry("effect.given_up", message, item, level="error", effect_id=command.effect_id)
-    return Decision(reply=ServerProviderFailed(command.reason), entries=(entry,))
+    reply = ServerProviderFailed(command.reason)
+    if item.step == "switch":
+        return after_switch(item, entry, reply, context)
+    return Decision(reply=reply, entries=(entry,))

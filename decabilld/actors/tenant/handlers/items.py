@@ -1,4 +1,4 @@
-"""Servers of subscriptions, one step at a time: made, given an address and a name, and taken away again.
+"""Servers of subscriptions, one step at a time: made, given an address and a name, switched, and taken away again.
 
 While a step's effect is under way the item waits for its outcome; so nothing overtakes anything, and a server is only
 removed once it is known whether it was made. What an outcome means for the subscription is `servers.py`'s.
@@ -15,12 +15,20 @@ from decabilld.domain.provisioning import check_config, effective_config, hostna
 from decabilld.domain.refusals import Invalid
 from decabilld.messages.commands import NewSecrets
 from decabilld.messages.decision import Context, Entry
-from decabilld.messages.server_effects import AwaitAddress, CreateServer, PublishName, RemoveServer, ServerEffect
+from decabilld.messages.server_effects import (
+    AwaitAddress,
+    CreateServer,
+    PublishName,
+    RemoveServer,
+    ServerEffect,
+    SwitchServer,
+)
 
 EFFECT_OF_STEP: dict[ServerStep, type[ServerEffect]] = {
     "create": CreateServer,
     "await_address": AwaitAddress,
     "publish_name": PublishName,
+    "switch": SwitchServer,
     "remove": RemoveServer,
 }
 HOSTNAMES_TRIED = 100
@@ -97,11 +105,13 @@ def config_of(plan: ServicePlan, requested: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def begin(item: SubscriptionItem, step: ServerStep, context: Context) -> tuple[SubscriptionItem, ServerEffect]:
-    """The item with that step under way, and its effect."""
+def begin(
+    item: SubscriptionItem, step: ServerStep, context: Context, **asked: Any
+) -> tuple[SubscriptionItem, ServerEffect]:
+    """The item with that step under way, and its effect; `asked` is what that says besides."""
     assert item.step is None, "one step at a time"
     effect = EFFECT_OF_STEP[step](
-        id=context.new_id(), item_id=item.id, subscription_id=item.subscription_id, user_id=item.user_id
+        id=context.new_id(), item_id=item.id, subscription_id=item.subscription_id, user_id=item.user_id, **asked
     )
     return replace(item, step=step, updated_at=context.now), effect
 

@@ -13,7 +13,7 @@ from decabilld.actors.tenant.handlers.items import abandon, begin, item_entry
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import Entity, Subscription, SubscriptionItem
 from decabilld.domain.lifecycle import SUBSCRIPTION, step
-from decabilld.domain.refusals import Invalid, NotFound, ServerProviderFailed
+from decabilld.domain.refusals import Conflict, Invalid, NotFound, ServerProviderFailed
 from decabilld.messages.commands import (
     ConfirmNamePublished,
     ConfirmServerAddress,
@@ -28,7 +28,6 @@ from decabilld.messages.commands import (
 )
 from decabilld.messages.commands.servers import ItemOutcome
 from decabilld.messages.decision import Context, Decision, Deferred, Effect, Entry
-from decabilld.messages.server_effects import SwitchServer
 
 
 def confirm_server_created(state: TenantState, command: ConfirmServerCreated, context: Context) -> Decision:
@@ -124,15 +123,11 @@ def switch_item(state: TenantState, command: SwitchItem, context: Context) -> De
     if item is None or item.subscription_id != command.subscription_id or item.user_id != command.user_id:
         raise NotFound("Subscription item")
     check_provisioned(item)
-    effect = SwitchServer(
-        id=context.new_id(),
-        item_id=item.id,
-        subscription_id=item.subscription_id,
-        user_id=item.user_id,
-        power=command.power,
-    )
-    entry = item_entry("server.switch_asked", f"{command.power} of {item.hostname} asked for", item)
-    return Decision(reply=Deferred(effect.id), entries=(entry,), effects=(effect,))
+    if item.step is not None:
+        raise Conflict("The server is being switched at this moment; try again shortly")
+    switching, effect = begin(item, "switch", context, power=command.power)
+    entry = item_entry("server.switch_asked", f"{command.power} of {item.hostname} asked for", switching)
+    return Decision(reply=Deferred(effect.id), changes=(switching,), entries=(entry,), effects=(effect,))
 
 
 def check_provisioned(item: SubscriptionItem) -> None:
@@ -143,12 +138,22 @@ def check_provisioned(item: SubscriptionItem) -> None:
 
 def confirm_switched(state: TenantState, command: ConfirmSwitched, context: Context) -> Decision:
     item, _ = _concerned(state, command)
+    if item.step != "switch":
+        return _known_already()
     if command.failure is None:
         entry = item_entry("server.switched", f"{command.power} of {item.hostname} done", item)
-        return Decision(reply=item, entries=(entry,))
+        return after_switch(item, entry, item, context)
     message = f"{command.power} of {item.hostname} failed: {command.failure}"
     entry = item_entry("server.switch_failed", message, item, level="warning")
-    return Decision(reply=ServerProviderFailed(command.failure), entries=(entry,))
+    return after_switch(item, entry, ServerProviderFailed(command.failure), context)
+
+
+def after_switch(item: SubscriptionItem, entry: Entry, reply: object, context: Context) -> Decision:
+    """The item is free for what comes next; its removal has waited, if its subscription has ended meanwhile."""
+    free = replace(item, step=None, updated_at=context.now)
+    if item.unwanted_since is not None:
+        return replace(_removed_next(free, entry, context), reply=reply)
+    return Decision(reply=reply, changes=(free,), entries=(entry,))
 
 
 def report_vanished_server(state: TenantState, command: ReportVanishedServer, context: Context) -> Decision:
