@@ -73,6 +73,8 @@ class Payments:
 
     async def _ask(self, tenant_id: str, attempt_id: str) -> Asked:
         command = AskPayment(attempt_id=attempt_id)
-        return outcome_of(
-            await self._tenants.ask(tenant_id, command, who=WHO, cause=new_id(), timeout_seconds=ASK_SECONDS)
-        )
+        try:
+            told = await self._tenants.ask(tenant_id, command, who=WHO, cause=new_id(), timeout_seconds=ASK_SECONDS)
+        except Invalid:
+            return "pending"  # found open, which it shall be no more
+        return outcome_of(told)

@@ -10,7 +10,15 @@ from decabilld.gateways.documents.storage import DocumentStorage
 from decabilld.gateways.stripe.effects import CheckoutEffects
 from decabilld.messages.commands import ConfirmEffectDone
 from decabilld.messages.decision import Command, Effect
-from decabilld.messages.effects import AskCheckout, MailDocument, OpenCheckout, RenderDocument, SendMail, SendNotice
+from decabilld.messages.effects import (
+    AskCheckout,
+    CloseCheckout,
+    MailDocument,
+    OpenCheckout,
+    RenderDocument,
+    SendMail,
+    SendNotice,
+)
 
 if TYPE_CHECKING:
     from decabilld.gateways.smtp.code_mail import CodeMail
@@ -45,6 +53,7 @@ class Effects:
             SendNotice: self.send_notice,
             OpenCheckout: self._checkout.open_checkout,
             AskCheckout: self._checkout.ask_checkout,
+            CloseCheckout: self._checkout.close_checkout,
             SendMail: self.send_mail,
         }
 

@@ -79,6 +79,17 @@ class Decision(Struct, frozen=True, kw_only=True):
     then: tuple[Command, ...] = ()
     """Successors of long work, put at the end of the mailbox after the commit."""
 
+    def along_with(self, other: "Decision") -> "Decision":
+        """Both in one, this one first; the reply is this one's."""
+        return Decision(
+            reply=self.reply,
+            changes=self.changes + other.changes,
+            removed=self.removed + other.removed,
+            entries=self.entries + other.entries,
+            effects=self.effects + other.effects,
+            then=self.then + other.then,
+        )
+
 
 class Context(Struct, frozen=True, kw_only=True):
     """The circumstances of one decision. `now` is the tenant's time, `wall` the real one (codes, tokens, limits)."""

@@ -46,6 +46,18 @@ class AskCheckout(Effect, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class CloseCheckout(Effect, frozen=True, kw_only=True):
+    """See to it that nobody pays an attempt's checkout any more. Tried until it would have expired by itself (24 h)."""
+
+    attempts_max: ClassVar[int] = 110
+    pause_seconds_max: ClassVar[float] = 900.0
+    attempt_id: Id
+    invoice_id: Id
+    user_id: Id
+    session_id: str
+    updated_at: datetime
+
+
 MailTemplate = Literal["confirm_email", "reset_password"]
 
 
@@ -139,7 +151,9 @@ class MailDocument(Notice, frozen=True, kw_only=True):
 
 
 AnyServerEffect = CreateServer | AwaitAddress | PublishName | RemoveServer | SwitchServer
-AnyEffect = RenderDocument | OpenCheckout | AskCheckout | SendMail | SendNotice | MailDocument | AnyServerEffect
+AnyEffect = (
+    RenderDocument | OpenCheckout | AskCheckout | CloseCheckout | SendMail | SendNotice | MailDocument | AnyServerEffect
+)
 
 _decoder: msgspec.json.Decoder[AnyEffect] = msgspec.json.Decoder(AnyEffect)
 

@@ -51,7 +51,7 @@ LIVE: dict[type[Entity], str] = {
     UsageRecord: "position_id IS NULL",
     Position: "closed_at IS NULL",
     Invoice: "status NOT IN ('paid', 'void')",
-    PaymentAttempt: "status IN ('opening', 'open', 'processing')",
+    PaymentAttempt: "status IN ('opening', 'open', 'closing', 'processing')",
     BillingRun: "status <> 'done'",
 }
 """As a partial index has it. Kinds that aren't named are always live, but for those of `NEVER_LIVE`."""

@@ -1,6 +1,7 @@
 """kill -9 while Stripe is at work: afterwards there is one customer, one checkout, and one payment."""
 
 import asyncio
+from collections.abc import Callable
 
 import aiohttp
 import pytest
@@ -42,3 +43,42 @@ async def test_a_kill_while_a_checkout_is_opened_makes_no_twin(at_work_on: str) 
             done = await decabilld("reconcile-payments", "--older-than", "0", data_dir=process.data_dir)
             assert "1 booked" in done.out
             assert (await admin.invoice(draft["id"]))["status"] == "paid"
+
+
+@pytest.mark.parametrize("acted", [False, True])
+async def test_a_kill_while_a_checkout_is_closed_leaves_none_to_pay(acted: bool) -> None:
+    async with FakeStripe() as stripe:
+        environment = {name.upper(): value for name, value in paying_at(stripe).items()}
+        async with daemon_process(**environment) as process:
+            admin = await process.admin()
+            await admin.fills_in_profile()
+            draft = await admin.post("/admin/billing/invoices/manual", {"userId": admin.id, **LINES})
+            await admin.post(f"/admin/billing/invoices/{draft['id']}/issue")
+            await admin.pays(draft["id"])
+            killed = asyncio.Event()
+            # Stripe is at work while the daemon dies; or it turned the daemon away, which died before asking again.
+            stripe.expiry_faults.append(Fault(until=killed) if acted else Fault(status=429, retry_after_seconds=60))
+            await admin.voids(draft["id"])
+            await _until(lambda: any(request.path.endswith("/expire") for request in stripe.requests))
+            await process.kill()
+            killed.set()
+            await process.start()
+            await _until(lambda: [session["status"] for session in stripe.sessions.values()] == ["expired"])
+            done = await decabilld("reconcile-payments", "--older-than", "0", data_dir=process.data_dir)
+            assert " 0 booked" in done.out
+            admin = await process.log_in("admin@default.example")
+            path = f"/admin/billing/invoices/{draft['id']}/audit-logs?limit=100"
+            async with asyncio.timeout(30):
+                while True:
+                    kinds = [log["context"]["kind"] for log in (await admin.get(path))["items"]]
+                    if "payment.expired" in kinds:
+                        break
+                    await asyncio.sleep(0.1)
+            assert kinds.count("payment.expired") == 1
+            assert "payment.overpayment" not in kinds
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not true():  # noqa: ASYNC110 - the fake has no event to wait for
+            await asyncio.sleep(0.01)

@@ -31,8 +31,8 @@ class Fault:
 
     `status`: answered instead of opening, before Stripe acts; with `saved` it had begun to act, and answers so for ever
     under that key. `drop`: the connection is cut `before` Stripe acts, `after` it acted, or `midway` through the
-    answer. `delay_seconds`: Stripe takes that long to act, and goes on when the client has gone. `page`: an answer that
-    isn't Stripe's, as a proxy gives.
+    answer. `delay_seconds`: Stripe takes that long to act, and goes on when the client has gone; `until`: as long as a
+    test wants. `page`: an answer that isn't Stripe's, as a proxy gives.
     """
 
     status: int | None = None
@@ -40,6 +40,7 @@ class Fault:
     retry_after_seconds: int | None = None
     drop: Literal["before", "after", "midway"] | None = None
     delay_seconds: float = 0
+    until: asyncio.Event | None = None
     page: str | None = None
 
 
@@ -64,7 +65,9 @@ class _Key:
 class FakeStripe(Account):
     """`async with FakeStripe() as stripe:` serves on `stripe.base_url`. Observe `requests` and what the account has.
 
-    `faults` befall openings of sessions, `customer_faults` the making of customers, `asking_faults` whatever is read.
+    `faults` befall openings of sessions, `expiry_faults` their closing over the API, `customer_faults` the making of
+    customers, `asking_faults` whatever is read. `expired` are the events of what was closed over the API, for a test to
+    deliver.
     """
 
     def __init__(
@@ -79,8 +82,10 @@ class FakeStripe(Account):
         self.base_url = ""
         self.requests: list[Request] = []
         self.faults: deque[Fault] = deque()
+        self.expiry_faults: deque[Fault] = deque()
         self.customer_faults: deque[Fault] = deque()
         self.asking_faults: deque[Fault] = deque()
+        self.expired: list[Delivery] = []
         self._keys: dict[str, _Key] = {}
         app = web.Application(middlewares=[self._speak])
         app.router.add_post("/v1/customers", self._make_customer)
@@ -174,6 +179,8 @@ class FakeStripe(Account):
         entry = _Key((request.method, request.path), request[PARAMS], request[REQUEST_ID])
         self._keys[key] = entry
         await asyncio.sleep(fault.delay_seconds)
+        if fault.until is not None:
+            await fault.until.wait()
         try:
             if fault.status is not None:
                 raise wire.WireError(fault.status, "api_error", "Something went wrong on our end.")
@@ -283,12 +290,17 @@ class FakeStripe(Account):
         fault = self.asking_faults.popleft()
         return self._cut(request) if fault.drop else self._refuse(fault)
 
-    async def _expire(self, request: web.Request) -> web.Response:
+    async def _expire(self, request: web.Request) -> web.StreamResponse:
+        return await self._act(
+            request, self.expiry_faults, wire.check_expiry_params, lambda _: self._session_expired(request)
+        )
+
+    def _session_expired(self, request: web.Request) -> dict[str, Any]:
         session = self._find(request)
         if session["status"] != "open":
-            raise wire.invalid("Only an open session can be expired.")
-        self.expire(session["id"])
-        return web.json_response(session)
+            raise wire.not_open(session["status"])
+        self.expired += self.expire(session["id"])
+        return session
 
     def _find(self, request: web.Request) -> dict[str, Any]:
         session_id = request.match_info["id"]

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 import structlog
 
+from decabilld.actors.ports import GivenUp
 from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut
 from decabilld.gateways.stripe.amounts import from_stripe, to_stripe
 from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing, SessionMissing
 from decabilld.gateways.stripe.checkout import MAX_TRIES, StripeCheckout
+from decabilld.gateways.stripe.effects import CheckoutEffects
+from decabilld.messages.effects import CloseCheckout
 from tests.stripe.fake_stripe import FakeStripe, Fault
 
 ORDER: dict[str, Any] = {
@@ -29,6 +32,7 @@ ORDER: dict[str, Any] = {
     "success_url": "https://shop.example/paid?x=1&y=ü",
     "cancel_url": "https://shop.example/back",
 }
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 METADATA = {
     "invoiceId": ORDER["invoice_id"],
     "subscriptionId": ORDER["subscription_id"],
@@ -352,8 +356,48 @@ async def test_what_became_of_a_session(stripe: FakeStripe, checkout: StripeChec
 
 
 async def test_a_session_that_is_not_there(checkout: StripeCheckout) -> None:
-    with pytest.raises(SessionMissing, match="No such checkout"):
-        await checkout.session("cs_none", deadline=checkout.deadline())
+    for ask_about in (checkout.session, checkout.expire_session):
+        with pytest.raises(SessionMissing, match="No such checkout"):
+            await ask_about("cs_none", deadline=checkout.deadline())
+
+
+@pytest.mark.parametrize("standing", ["paid", "processing", "expired"])
+async def test_a_session_is_expired_or_was_closed_before(
+    stripe: FakeStripe, checkout: StripeCheckout, standing: str
+) -> None:
+    session_id = (await ask(checkout)).session_id
+    if standing != "expired":
+        stripe.complete(session_id, delayed=standing == "processing")
+    for _ in range(2):
+        assert (await checkout.expire_session(session_id, deadline=checkout.deadline())).standing == standing
+    assert len(stripe.expired) == (standing == "expired")
+
+
+@pytest.mark.parametrize("fault", [Fault(drop="after"), Fault(status=503), Fault(status=500, saved=True)], ids=repr)
+async def test_a_session_is_expired_although_stripe_falters(
+    stripe: FakeStripe, checkout: StripeCheckout, fault: Fault
+) -> None:
+    session_id = (await ask(checkout)).session_id
+    stripe.expiry_faults.append(fault)
+    if fault.saved:
+        with pytest.raises(PaymentProviderFailed, match="went wrong"):
+            await checkout.expire_session(session_id, deadline=checkout.deadline())
+    found = await checkout.expire_session(session_id, deadline=checkout.deadline())
+    assert (found.standing, only_session(stripe)["status"]) == ("expired", "expired")
+
+
+async def test_why_a_session_stays_open_is_said(stripe: FakeStripe, checkout: StripeCheckout) -> None:
+    session_id = (await ask(checkout)).session_id
+    stripe.expiry_faults.append(Fault(status=402))
+    with pytest.raises(PaymentProviderFailed, match="declined"):
+        await checkout.expire_session(session_id, deadline=checkout.deadline())
+    assert only_session(stripe)["status"] == "open"
+
+
+async def test_without_stripe_a_closing_is_given_up() -> None:
+    effect = CloseCheckout(id="1", attempt_id="1", invoice_id="2", user_id="3", session_id="cs_1", updated_at=NOW)
+    with pytest.raises(GivenUp, match="not configured"):
+        await CheckoutEffects(None, success_url="", cancel_url="").close_checkout("default", effect)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The fake against its word: what the daemon itself does not call, asked as curl would."""
 
+import json
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -56,6 +57,13 @@ async def test_a_session_is_read_and_expired_once(stripe: FakeStripe, curl: aioh
     assert read == opened
     assert (read["amount_total"], read["currency"], read["status"]) == (500, "eur", "open")
     assert ((await expired.json())["status"], again.status) == ("expired", 400)
+    assert (await again.json())["error"] == {
+        "type": "invalid_request_error",
+        "message": 'Only Checkout Sessions with a status in ["open"] can be expired. '
+        "This Checkout Session has a status of `expired`.",
+    }
+    (told,) = stripe.expired
+    assert json.loads(told.raw)["type"] == "checkout.session.expired"
     assert (unknown.status, (await unknown.json())["error"]["code"]) == (404, "resource_missing")
     with pytest.raises(ValueError, match="expired"):
         stripe.complete(opened["id"])

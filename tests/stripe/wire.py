@@ -97,6 +97,18 @@ def check_customer_params(params: dict[str, Any]) -> None:
     _check_metadata(params.get("metadata", {}), "metadata")
 
 
+def check_expiry_params(params: dict[str, Any]) -> None:
+    _refuse_unknown(params, {"expand"}, "{}")
+
+
+def not_open(status: str) -> WireError:
+    """Stripe's own sentence, and no code, for a session that can't be expired."""
+    return invalid(
+        'Only Checkout Sessions with a status in ["open"] can be expired. '
+        f"This Checkout Session has a status of `{status}`."
+    )
+
+
 def missing(what: str, name: str, param: str, status: int = 404) -> WireError:
     """It isn't there: 404 where the address names it, 400 where a parameter does."""
     return WireError(status, "invalid_request_error", f"No such {what}: '{name}'", "resource_missing", param)

@@ -15,7 +15,7 @@ InvoiceStatus = Literal["draft", "issued", "partially_paid", "paid", "overdue", 
 PositionKind = Literal["period", "advance", "usage"]
 RunStatus = Literal["queued", "running", "done"]
 BackorderStatus = Literal["pending", "retrying", "fulfilled", "cancelled", "failed"]
-AttemptStatus = Literal["opening", "open", "processing", "paid", "expired", "failed"]
+AttemptStatus = Literal["opening", "open", "closing", "processing", "paid", "expired", "failed"]
 
 
 class Value(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -9,7 +9,8 @@ from decabilld.domain.entities.base import AttemptStatus, Entity, Id
 class PaymentAttempt(Entity, frozen=True, kw_only=True, gc=False):
     """One Stripe Checkout session; its id is the idempotency key at Stripe.
 
-    `opening` while no session is known; `processing` when the customer has gone through with it and the bank hasn't.
+    `opening` while no session is known; `closing` when nobody shall pay it any more and Stripe is being told;
+    `processing` when the customer has gone through with it and the bank hasn't.
     """
 
     table: ClassVar[str] = "payment_attempts"
@@ -30,7 +31,7 @@ class PaymentAttempt(Entity, frozen=True, kw_only=True, gc=False):
 
     @property
     def live(self) -> bool:
-        return self.status in ("opening", "open", "processing")
+        return self.status in ("opening", "open", "closing", "processing")
 
 
 class Payment(Entity, frozen=True, kw_only=True, gc=False):

@@ -1,4 +1,4 @@
-"""Asks Stripe through the official SDK: customers made, Checkout sessions opened and found again.
+"""Asks Stripe through the official SDK: customers made, Checkout sessions opened, found again and expired.
 
 Owns time-outs, retries and what a failure is called. Owns no rule of payment: whether, for whom and how much to pay is
 decided before, what a payment does to an invoice after (`webhook.py` reads Stripe's word about it).
@@ -159,6 +159,25 @@ class StripeCheckout:
                 deadline,
             )
         )
+
+    async def expire_session(self, session_id: str, *, deadline: float) -> FoundSession:
+        """The session, which can't be paid any more: expired now, or closed before. Raises as `session` does.
+
+        Stripe expires open ones only, and gives no code to tell by why it wouldn't: so we look.
+        """
+        try:
+            return _found(
+                await self._call(
+                    lambda: self._client.v1.checkout.sessions.expire_async(session_id), session_id, deadline
+                )
+            )
+        except (SessionMissing, PaymentProviderUnreachable):
+            raise
+        except PaymentProviderFailed:
+            found = await self.session(session_id, deadline=deadline)
+            if found.standing == "open":
+                raise
+            return found
 
     async def find_session(
         self, attempt_id: str, *, since: datetime, until: datetime, deadline: float

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from decabilld.actors.ports import GivenUp
 from decabilld.domain.ids import id_of
 from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut, PaymentProviderUnreachable
 from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing, FoundSession, SessionMissing
@@ -13,14 +14,18 @@ from decabilld.messages.commands import (
     ConfirmEffectDone,
 )
 from decabilld.messages.decision import Command, Effect
-from decabilld.messages.effects import AskCheckout, OpenCheckout
+from decabilld.messages.effects import AskCheckout, CloseCheckout, OpenCheckout
 
 if TYPE_CHECKING:
     from decabilld.gateways.stripe.checkout import StripeCheckout
 
 
 class CheckoutEffects:
-    """Failures are outcomes, told at once; only a crash leads to another try by the outbox. `stripe` None: no more."""
+    """`stripe` None: no more.
+
+    A failure to open or to ask is an outcome, told at once: only a crash leads to another try by the outbox. A failure
+    to close is tried again.
+    """
 
     def __init__(self, stripe: "StripeCheckout | None", *, success_url: str, cancel_url: str) -> None:
         self._stripe, self._success_url, self._cancel_url = stripe, success_url, cancel_url
@@ -80,6 +85,17 @@ class CheckoutEffects:
             return ConfirmCheckoutMissing(attempt_id=effect.attempt_id, updated_at=effect.updated_at)
         return _as_told(effect, found)
 
+    async def close_checkout(self, tenant_id: str, effect: Effect) -> Command:
+        """How it stands once nobody can pay it any more, whoever saw to that. Raises what keeps us from knowing."""
+        assert isinstance(effect, CloseCheckout)
+        if self._stripe is None:
+            raise GivenUp("online payment is not configured any more")
+        try:
+            found = await self._stripe.expire_session(effect.session_id, deadline=self._stripe.deadline())
+        except SessionMissing:
+            return ConfirmCheckoutMissing(attempt_id=effect.attempt_id, updated_at=effect.updated_at)
+        return _as_told(effect, found)
+
     async def _customer(
         self, stripe: "StripeCheckout", tenant_id: str, effect: OpenCheckout, instead_of: str | None, deadline: float
     ) -> str:
@@ -118,8 +134,8 @@ class CheckoutEffects:
         )
 
 
-def _as_told(effect: AskCheckout, found: FoundSession) -> Command:
-    """A session's standing in the words of a webhook; its event id is the same however often it is found so."""
+def _as_told(effect: AskCheckout | CloseCheckout, found: FoundSession) -> Command:
+    """A session's standing in the words of a webhook; its event id is the same however often the effect finds it so."""
     standing = found.standing
     if standing == "open":
         return ConfirmCheckoutOpened(
@@ -128,11 +144,12 @@ def _as_told(effect: AskCheckout, found: FoundSession) -> Command:
             checkout_url=found.url or "",
             expires_at=found.expires_at,
         )
-    event_id = f"reconcile:{found.session_id}:{standing}"
+    asked = "close" if isinstance(effect, CloseCheckout) else "reconcile"
+    event_id = f"{asked}:{found.session_id}:{standing}"
     return ApplyPaymentEvent(
         record_id=id_of("stripe_event", event_id),
         event_id=event_id,
-        type=f"reconcile.{standing}",
+        type=f"{asked}.{standing}",
         outcome=standing,
         invoice_id=effect.invoice_id,
         attempt_id=effect.attempt_id,

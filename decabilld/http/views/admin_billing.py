@@ -22,6 +22,7 @@ PROCESSES = {
     "payment.checkout_opened": "payment.init",
     "payment.checkout_in_doubt": "payment.init",
     "payment.checkout_failed": "payment.init",
+    "payment.checkout_closing": "payment.init",
 }
 """What the contract calls the process that a journal entry tells of; one that isn't here bears the entry's own name.
 Whatever Stripe has told is a `payment.webhook`."""

@@ -1,6 +1,7 @@
 """What is done to issued invoices: voided by a credit note, marked paid and unpaid by hand."""
 
 from decabilld.actors.tenant.handlers import notices
+from decabilld.actors.tenant.handlers.attempts import close_unfit
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain import invoices
 from decabilld.domain.entities import Id, Invoice, Payment
@@ -23,7 +24,8 @@ def void_invoice(state: TenantState, command: VoidInvoice, context: Context) -> 
         reason=command.reason,
     )
     effect = notices.invoice_voided(state, voided, context)
-    return Decision(reply=voided, changes=(voided,), entries=(entry,), effects=(effect,))
+    decision = Decision(reply=voided, changes=(voided,), entries=(entry,), effects=(effect,))
+    return decision.along_with(close_unfit(state, voided, context))
 
 
 def mark_invoice_paid(state: TenantState, command: MarkInvoicePaid, context: Context) -> Decision:
@@ -40,7 +42,8 @@ def mark_invoice_paid(state: TenantState, command: MarkInvoicePaid, context: Con
         reason=command.reason,
     )
     effects = notices.payment_succeeded(state, paid, payment.amount_minor, context)
-    return Decision(reply=paid, changes=(paid, payment), entries=(entry,), effects=effects)
+    decision = Decision(reply=paid, changes=(paid, payment), entries=(entry,), effects=effects)
+    return decision.along_with(close_unfit(state, paid, context))
 
 
 def mark_invoice_unpaid(state: TenantState, command: MarkInvoiceUnpaid, context: Context) -> Decision:
@@ -57,7 +60,8 @@ def mark_invoice_unpaid(state: TenantState, command: MarkInvoiceUnpaid, context:
         amount_minor=payment.amount_minor,
         reason=command.reason,
     )
-    return Decision(reply=unpaid, changes=(unpaid, payment), entries=(entry,))
+    decision = Decision(reply=unpaid, changes=(unpaid, payment), entries=(entry,))
+    return decision.along_with(close_unfit(state, unpaid, context))
 
 
 def invoice_of(

@@ -6,7 +6,7 @@ Owns what an event does to an attempt and its invoice. The same rules hold for w
 from msgspec.structs import replace
 
 from decabilld.actors.tenant.handlers import notices
-from decabilld.actors.tenant.handlers.payments import attempt_entry
+from decabilld.actors.tenant.handlers.attempts import attempt_entry, close_others, close_unfit
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain import invoices
 from decabilld.domain.entities import Entity, Invoice, Payment, PaymentAttempt, WebhookEvent
@@ -69,7 +69,10 @@ def _applied(
     if attempt is not None:
         changes.append(replace(attempt, status="paid", updated_at=context.wall))
     outcome = "applied" if applied else "overpayment"
-    return _recorded(command, outcome, context, invoice, changes=tuple(changes), entries=tuple(entries), effects=told)
+    recorded = _recorded(
+        command, outcome, context, invoice, changes=tuple(changes), entries=tuple(entries), effects=told
+    )
+    return recorded.along_with(close_unfit(state, invoice, context, but=command.attempt_id))
 
 
 def _told_attempt(
@@ -81,16 +84,24 @@ def _told_attempt(
 ) -> Decision:
     if attempt is None or not attempt.live:
         return _recorded(command, "unused", context, invoice)
+    closing = Decision()
+    effects: tuple[Effect, ...] = ()
     match command.outcome:
-        case "processing" | "expired" | "failed" as status:
-            level = "info" if status == "processing" else "warning"
+        case "processing" as status:
+            level, closing = "info", close_others(state, invoice.id, context, but=attempt.id)
+        case "expired" as status:
+            # A page that somebody closed: nobody wants a mail about it.
+            level = "info" if attempt.status == "closing" else "warning"
+        case "failed" as status:
+            level = "warning"
+            if invoice.balance_minor:
+                effects = notices.payment_failed(state, invoice, attempt.amount_minor, context)
         case _:
             raise AssertionError(f"{command.outcome} closes no attempt")
     told = replace(attempt, status=status, updated_at=context.wall)
     entry = attempt_entry(f"payment.{status}", f"Payment attempt {status}", told, level=level)
-    # An expired session is a page that somebody closed: nobody wants a mail about it.
-    effects = notices.payment_failed(state, invoice, attempt.amount_minor, context) if status == "failed" else ()
-    return _recorded(command, status, context, invoice, changes=(told,), entries=(entry,), effects=effects)
+    recorded = _recorded(command, status, context, invoice, changes=(told,), entries=(entry,), effects=effects)
+    return recorded.along_with(closing)
 
 
 def record_reversal(state: TenantState, command: RecordReversal, context: Context) -> Decision:

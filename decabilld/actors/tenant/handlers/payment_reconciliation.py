@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from decabilld.actors.tenant.handlers.payments import attempt_entry
+from decabilld.actors.tenant.handlers.attempts import attempt_entry
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import PaymentAttempt
 from decabilld.domain.ids import id_of
@@ -91,7 +91,8 @@ def confirm_checkout_missing(state: TenantState, command: ConfirmCheckoutMissing
     """
     attempt = state.get(PaymentAttempt, command.attempt_id)
     assert attempt is not None, "an effect's outcome names the attempt that it was written with"
-    if attempt.status == "open" and attempt.expires_at is not None and attempt.expires_at <= context.wall:
+    known = attempt.status in ("open", "closing")
+    if known and attempt.expires_at is not None and attempt.expires_at <= context.wall:
         expired = replace(attempt, status="expired", updated_at=context.wall)
         entry = attempt_entry("payment.expired", "Stripe doesn't know this checkout any more", expired, level="warning")
         return Decision(reply="expired", changes=(expired,), entries=(entry,))

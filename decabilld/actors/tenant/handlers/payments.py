@@ -1,12 +1,14 @@
 """Paying by Stripe Checkout: attempts, from the wish to pay to the page to pay on.
 
-What Stripe then tells of them is `payment_events.py`'s; what it didn't tell, `payment_reconciliation.py`'s.
+How a page is closed is `attempts.py`'s; what Stripe then tells of them `payment_events.py`'s, and what it didn't tell
+`payment_reconciliation.py`'s.
 """
 
 from datetime import timedelta
 
 from msgspec.structs import replace
 
+from decabilld.actors.tenant.handlers.attempts import attempt_entry, close, close_others, fits
 from decabilld.actors.tenant.handlers.invoices import invoice_of
 from decabilld.actors.tenant.indexes import ATTEMPTS_OF_INVOICE, PROFILE_OF_USER
 from decabilld.actors.tenant.state import TenantState
@@ -32,7 +34,10 @@ KEY_KEPT = timedelta(hours=23)
 
 
 def initiate_payment(state: TenantState, command: InitiatePayment, context: Context) -> Decision:
-    """A live attempt over the same balance is answered again; one in doubt is asked for again under its own key."""
+    """A live attempt over the same balance is answered again; one in doubt is asked for again under its own key.
+
+    A new one closes those that are left.
+    """
     invoice = invoice_of(state, command.invoice_id, user_id=command.user_id, subscription_id=command.subscription_id)
     if not context.policy.online_payment:
         raise PaymentNotConfigured("Online payment is not configured")
@@ -60,10 +65,11 @@ def initiate_payment(state: TenantState, command: InitiatePayment, context: Cont
         created_at=context.wall,
         updated_at=context.wall,
     )
-    return _open(invoice, attempt)
+    return _open(invoice, attempt).along_with(close_others(state, invoice.id, context))
 
 
 def confirm_checkout_opened(state: TenantState, command: ConfirmCheckoutOpened, context: Context) -> Decision:
+    """What was paid, voided or changed while the checkout opened is refused, and the checkout closed."""
     attempt = _attempt(state, command.attempt_id)
     if attempt.status != "opening":
         return Decision(reply=attempt)
@@ -78,7 +84,11 @@ def confirm_checkout_opened(state: TenantState, command: ConfirmCheckoutOpened, 
     )
     entry = attempt_entry("payment.checkout_opened", "Checkout session opened", opened, session_id=command.session_id)
     profiles, linked = _customer_kept(state, attempt, command.customer_id, context)
-    return Decision(reply=opened, changes=(opened, *profiles), entries=(entry, *linked))
+    decision = Decision(reply=opened, changes=(opened, *profiles), entries=(entry, *linked))
+    if fits(state, opened):
+        return decision
+    refusal = Invalid("What is owed has changed meanwhile; look at the invoice again")
+    return replace(decision, reply=refusal).along_with(close([opened], context))
 
 
 def confirm_checkout_failed(state: TenantState, command: ConfirmCheckoutFailed, context: Context) -> Decision:
@@ -141,16 +151,3 @@ def _attempt(state: TenantState, attempt_id: Id) -> PaymentAttempt:
     attempt = state.get(PaymentAttempt, attempt_id)
     assert attempt is not None, "an effect's outcome names the attempt that it was written with"
     return attempt
-
-
-def attempt_entry(kind: str, message: str, attempt: PaymentAttempt, *, level: str = "info", **data: object) -> Entry:
-    """What happened to an attempt, for the journal."""
-    return Entry(
-        kind=kind,
-        message=message,
-        entity=attempt,
-        user_id=attempt.user_id,
-        invoice_id=attempt.invoice_id,
-        level=level,
-        data={**data, "amount_minor": attempt.amount_minor, "currency": attempt.currency},
-    )

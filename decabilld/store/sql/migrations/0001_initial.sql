@@ -365,7 +365,7 @@ CREATE TABLE payment_attempts (
     user_id uuid NOT NULL,
     amount_minor bigint NOT NULL CHECK (amount_minor > 0),
     currency char(3) NOT NULL,
-    status text NOT NULL CHECK (status IN ('opening', 'open', 'processing', 'paid', 'expired', 'failed')),
+    status text NOT NULL CHECK (status IN ('opening', 'open', 'closing', 'processing', 'paid', 'expired', 'failed')),
     session_id text,
     checkout_url text,
     customer_email text,
@@ -377,7 +377,7 @@ CREATE TABLE payment_attempts (
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, invoice_id) REFERENCES invoices
 );
-CREATE INDEX payment_attempts_live ON payment_attempts (tenant_id, id) WHERE status IN ('opening', 'open', 'processing');
+CREATE INDEX payment_attempts_live ON payment_attempts (tenant_id, id) WHERE status IN ('opening', 'open', 'closing', 'processing');
 
 CREATE TABLE payments (
     tenant_id text NOT NULL,
