@@ -59,6 +59,41 @@ def test_promtool_finds_no_fault_with_the_alerts(promtool: str) -> None:
     told(promtool, "test", "rules", str(Path(__file__).with_name("alerts_test.yml")))
 
 
+def test_grafana_can_lay_the_dashboard_out() -> None:
+    """What its import needs (JSON model, schema 39): it mends nothing of this, and says little."""
+    board: Any = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    assert board["schemaVersion"] == 39
+    panels = board["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    covered = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(covered)) == len(covered), "two panels overlap"
+    assert max(x for x, _ in covered) < 24
+    chosen = {one["name"]: one for one in board["templating"]["list"]}
+    assert chosen["datasource"] == {"name": "datasource", "type": "datasource", "query": "prometheus",
+                                    "label": "Prometheus"}  # fmt: skip
+    source = {"type": "prometheus", "uid": "${datasource}"}
+    assert all(one["datasource"] == source for name, one in chosen.items() if name != "datasource")
+    for panel in panels:
+        targets = panel.get("targets", [])
+        if panel["type"] == "row":
+            assert (panel["collapsed"], panel["panels"], targets) == (False, [], [])
+            continue
+        assert panel["type"] in ("stat", "timeseries")
+        assert panel["datasource"] == source
+        assert panel["fieldConfig"]["defaults"]["unit"] in ("none", "s", "bytes", "reqps", "ops")
+        assert targets
+        assert len({target["refId"] for target in targets}) == len(targets)
+        for target in targets:
+            assert target["datasource"] == source
+            used = set(re.findall(r"\$(?!__)\{?(\w+)", target["expr"]))
+            assert used <= chosen.keys(), target["expr"]
+
+
 def test_promtool_reads_every_expression_of_the_dashboard(promtool: str, tmp_path: Path) -> None:
     rules = [
         {"record": f"panel:{number}", "expr": text.replace("$__rate_interval", "5m")}
