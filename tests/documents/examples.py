@@ -163,6 +163,7 @@ SHAPES: dict[str, Invoice] = {
         ),
         seller=replace(SELLER, name="Nordlicht " * 12, managing_director="M" * 200, website="w" * 200),
     ),
+    "a buyer in Kosovo": invoice(buyer=replace(COMPANY, country="XK", vat_id="XK123456")),
     "buyer's VAT id is none": invoice(buyer=replace(COMPANY, vat_id="12 34/ab")),
     "buyer's VAT id with ornaments": invoice(buyer=replace(COMPANY, vat_id="atu 123.456-78")),
     "seller without IBAN": invoice(seller=replace(SELLER, iban=None, bic=None, bank_name=None)),

@@ -13,6 +13,8 @@ from lxml import etree
 from decabilld.gateways.documents.document import Document, DocumentImpossible, vat_id
 
 _HERE = Path(__file__).parent
+_COUNTRY_CODES = {"XK": "1A"}
+"""Where EN 16931's list differs from what we call a country: Kosovo."""
 
 
 def build_cii(document: Document) -> bytes:
@@ -38,6 +40,7 @@ def _template() -> Template:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     templates.filters["plain"] = _plain
+    templates.filters["country"] = lambda code: _COUNTRY_CODES.get(code, code)
     return templates.get_template("cii.xml.j2")
 
 

@@ -1,4 +1,4 @@
-"""ISO 3166-1 country codes and the English names that a letter's address is closed with.
+"""Country codes, ISO 3166-1 and XK, and the English names that a letter's address is closed with.
 
 The table is tzdata's copy of ISO 3166, in the public domain.
 """
@@ -11,5 +11,5 @@ def _read() -> dict[str, str]:
     return dict(line.split("\t", 1) for line in table.splitlines() if not line.startswith("#"))
 
 
-NAMES = _read() | {"GB": "United Kingdom"}
+NAMES = _read() | {"GB": "United Kingdom", "XK": "Kosovo"}
 """By upper-case alpha-2 code."""

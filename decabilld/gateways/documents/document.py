@@ -26,6 +26,7 @@ _UNWRITABLE = re.compile(
 )
 _VAT_ID_NOISE = re.compile(r"[\s./-]")
 _VAT_ID = re.compile(r"([A-Z]{2})[0-9A-Z+*]{2,}")
+_VAT_PREFIXES = (NAMES.keys() | {"EL", "XI"}) - {"XK"}
 
 
 class DocumentImpossible(Exception):
@@ -144,7 +145,7 @@ def tidy(text: str) -> str:
 def vat_id(text: str | None) -> str | None:
     """A VAT identifier without its ornaments, or None if it has no country prefix (BR-CO-09)."""
     found = _VAT_ID.fullmatch(_VAT_ID_NOISE.sub("", text or "").upper())
-    return found[0] if found and (found[1] in NAMES or found[1] in ("EL", "XI")) else None
+    return found[0] if found and found[1] in _VAT_PREFIXES else None
 
 
 def _written(party: Party) -> Party:

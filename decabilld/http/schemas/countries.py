@@ -1,4 +1,4 @@
-"""The country codes that an address may have: ISO 3166-1 alpha-2, and XK, which EN 16931 takes for Kosovo."""
+"""The country codes that an address may have: ISO 3166-1 alpha-2, and XK for Kosovo."""
 
 COUNTRIES = frozenset(  # a table to be read; as a list literal it would be one code a line
     """
