@@ -120,7 +120,7 @@ class ServerEffects:
                 server = await self._created(effect, provider, self._order(provider, item, tenant_id))
         except CapacityGone as gone:
             return _refused(effect, str(gone), no_capacity=True)
-        except (ProviderRefused, NotOpened) as refused:
+        except ProviderRefused as refused:
             return _refused(effect, str(refused), no_capacity=False)
         finally:
             self._forget(item)
