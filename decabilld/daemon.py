@@ -265,11 +265,14 @@ class Daemon:
         self._parts.push_async_callback(stripe.close)
         return stripe
 
+    def _passwords(self) -> Passwords:
+        return Passwords()
+
     async def _edges(
         self, readers: Readers, documents: DocumentStorage, tenants: Tenants, servers: ServerComparison
     ) -> None:
         settings = self.settings
-        passwords = Passwords()
+        passwords = self._passwords()
         self._parts.callback(passwords.close)
         accounts = accounts_of(tenants, tenants.allowlist, passwords)
         configured = settings.stripe_secret_key is not None

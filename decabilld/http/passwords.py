@@ -11,6 +11,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from decabilld.actors.ports import Busy
 
+MEMORY_KIB = 19_456
 THREADS = 2
 WAITING_MAX = 64
 """At some 20 ms each the last in line waits well under its deadline."""
@@ -23,8 +24,8 @@ T = TypeVar("T")
 class Passwords:
     """argon2id with t=2, m=19 MiB, p=1 (OWASP's recommendation)."""
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+    def __init__(self, memory_kib: int = MEMORY_KIB) -> None:
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=memory_kib, parallelism=1)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
         self._waiting = 0
         self._nobodys_hash = self._hasher.hash("nobody's")

@@ -24,6 +24,7 @@ from decabilld.clock import Clock
 from decabilld.daemon import Daemon
 from decabilld.domain.entities import Invoice
 from decabilld.gateways.documents.storage import DocumentStorage
+from decabilld.http.passwords import Passwords
 from decabilld.messages.commands import DoDueWork
 from decabilld.settings import Settings
 from decabilld.store.pool import Pool
@@ -51,6 +52,7 @@ PROCESS_ENVIRONMENT = {
     "TEST_CLOCK": "true",
 }
 START_SECONDS = 60.0
+CHEAP_KIB = 64
 
 
 class StoryClock:
@@ -67,7 +69,7 @@ class StoryClock:
 
 
 class _Daemon(Daemon):
-    """The daemon, with its tenants in reach, and pages that cost no typesetting unless `typeset`."""
+    """The daemon, with its tenants in reach, cheap passwords, and pages that cost no typesetting unless `typeset`."""
 
     tenants: Tenants
     typeset = False
@@ -77,6 +79,9 @@ class _Daemon(Daemon):
             documents = DocumentStorage(self.settings.documents_path, _page)
         self.tenants = super()._tenants(pool, readers, documents)
         return self.tenants
+
+    def _passwords(self) -> Passwords:
+        return Passwords(memory_kib=CHEAP_KIB)
 
 
 async def _page(invoice: Invoice, kind: str) -> bytes:
