@@ -92,7 +92,7 @@ def _ids(request: web.Request, names: list[str]) -> dict[str, str]:
 
 def read_body(schema: Schema, raw: bytes, *, required: bool) -> dict[str, Any]:
     """The body as the schema loads it; none at all counts as an empty object where it may be left out."""
-    if not raw.strip() and not required:
+    if not raw and not required:
         return _load(schema, {})
     try:
         decoded = _decoder.decode(raw)
