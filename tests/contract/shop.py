@@ -12,18 +12,23 @@ from psycopg2.extensions import parse_dsn
 
 from tests.harness.daemons import daemon_process
 from tests.harness.people import Admin, Person
+from tests.providers.fake_hetzner import FakeHetzner
+from tests.servers.shop import DEFAULTS, SCHEMA, until
+from tests.stripe.fake_stripe import FakeStripe
 
 START_SECONDS = 90
 
 
 class Shop(Struct):
-    """Where the daemon is, its administrator's token, somebody whose sessions may end, and what there is, by the name
-    that a path or a body gives it."""
+    """Where the daemon is, its administrator's token, somebody whose sessions may end; and by the name that a path or
+    a body gives it what there is, and what may be deleted. Servers are deployed, and checkouts opened, at fakes on
+    loopback."""
 
     url: str
     token: str
     leaver: Person
     known: dict[str, list[str]]
+    spare: dict[str, list[str]]
 
 
 @contextmanager
@@ -54,19 +59,32 @@ def open_shop(dsn: str, **environment: str) -> Iterator[Shop]:
 
 @asynccontextmanager
 async def _opened(environment: dict[str, str]) -> Any:
-    async with daemon_process(**environment) as daemon:
-        admin = await daemon.admin()
-        known = await _filled(admin)
-        yield Shop(url=daemon.url, token=admin.token, leaver=await admin.customer("leaver"), known=known)
+    async with FakeHetzner() as hetzner, FakeStripe() as stripe:
+        outsiders = {
+            "HETZNER_API_TOKEN": hetzner.token,
+            "HETZNER_API_BASE": hetzner.base,
+            "MANAGER_IMAGE": "registry.example/manager:1",
+            "STRIPE_SECRET_KEY": stripe.secret_key,
+            "STRIPE_WEBHOOK_SECRET": stripe.webhook_secret,
+            "STRIPE_API_BASE": stripe.base_url,
+        }
+        async with daemon_process(**outsiders, **environment) as daemon:
+            admin = await daemon.admin()
+            known = await _deployed(admin, hetzner)
+            for name, more in (await _filled(admin)).items():
+                known[name] = [*known.get(name, ()), *more]
+            leaver = await admin.customer("leaver")
+            yield Shop(url=daemon.url, token=admin.token, leaver=leaver, known=known, spare=await _spare(admin))
 
 
 async def _filled(admin: Admin) -> dict[str, list[str]]:
     """Sells, bills, voids and drafts. The administrator is a customer, too: both sides of a thing can be tried."""
-    await admin.fills_in_profile()
-    types = [(await admin.post("/service-types", _type(number)))["id"] for number in range(4)]
-    plans = [await admin.plan(f"M{number}", billingDayOfMonth=1, serviceTypeId=types[0]) for number in range(4)]
+    types = [(await admin.post("/service-types", _type(number)))["id"] for number in range(2)]
+    terms = {"billingDayOfMonth": 1, "serviceTypeId": types[0], "noticeDays": 30}
+    plans = [await admin.plan(f"M{number}", **terms) for number in range(4)]
     subscriptions = [await admin.orders(plan) for plan in plans[:3]]
-    customers = [await admin.customer(f"customer{number}") for number in range(4)]
+    customers = [await admin.customer(f"customer{number}", with_profile=number < 2) for number in range(4)]
+    profiles = (await admin.get("/admin/billing/customer-profiles"))["items"]
     for customer in customers[:2]:
         await customer.orders(plans[0])
     await admin.move_to((datetime.now(UTC) + timedelta(70)).isoformat())
@@ -75,16 +93,65 @@ async def _filled(admin: Admin) -> dict[str, list[str]]:
     own = [invoice["id"] for invoice in await admin.invoices(subscriptions[0])]
     await admin.voids(own[0])
     run = await admin.bills_now()
-    profiles = (await admin.get("/admin/billing/customer-profiles"))["items"]
+    now = await admin.move_to((datetime.now(UTC) + timedelta(85)).isoformat())
     return {
         "userId": [customer.id for customer in customers],
         "serviceTypeId": types,
+        "provider": ["none", "hetzner"],
         "planId": plans,
         "subscriptionId": subscriptions,
-        "invoiceRefId": [*(draft["id"] for draft in drafts), *invoices],
+        "invoiceRefId": [*(draft["id"] for draft in drafts), *(one for one in invoices if one not in own[1:])],
         "ownInvoiceRefId": own,
         "requestId": [run["requestId"]],
+        # The administrator's stays complete, so that things can be ordered.
+        "profileId": [profile["id"] for profile in profiles if profile["userId"] != admin.id],
+        "periodStart": [(datetime.fromisoformat(now) - timedelta(1)).isoformat()],
+        "periodEnd": [now],
+        "at": [(datetime.fromisoformat(now) + timedelta(40)).isoformat()],
+    }
+
+
+async def _deployed(admin: Admin, hetzner: FakeHetzner) -> dict[str, list[str]]:
+    """Sells a server, and more where there is no room for them."""
+    await admin.fills_in_profile()
+    hetzner.sold_out.add(("cx23", "nbg1"))
+    sold = {"key": "server", "name": "Server", "provider": "hetzner", "configSchema": SCHEMA}
+    kind = (await admin.post("/service-types", sold))["id"]
+    anywhere = {"providerConfigDefaults": DEFAULTS, "allowCustomerLocationSelection": True}
+    plan = await admin.plan("Server", serviceTypeId=kind, **anywhere)
+    running = await admin.orders(plan)
+
+    async def item() -> Any:
+        (item,) = await admin.get(f"/subscriptions/{running}/items")
+        return item
+
+    deployed = await until(item, lambda item: item["provisioningStatus"] == "active", START_SECONDS)
+    waiting = {"planId": plan, "requestedConfig": {"location": "nbg1"}, "autoBackorder": True}
+    for _ in range(3):
+        await admin.post("/subscriptions", waiting)
+    return {
+        "serviceTypeId": [kind],
+        "planId": [plan],
+        "serverSubscriptionId": [running],
+        "itemId": [deployed["id"]],
+        "backorderId": [one["id"] for one in await admin.get("/backorders")],
+        "providerId": ["hetzner"],
+        "serverType": ["cx23", "cx33"],
+        "region": ["fsn1", "nbg1", "hel1"],
+    }
+
+
+async def _spare(admin: Admin) -> dict[str, list[str]]:
+    """Two of each that nothing hangs on."""
+    users = [await admin.customer(f"spare{number}") for number in range(4)]
+    profiles = (await admin.get("/admin/billing/customer-profiles?limit=2"))["items"]
+    drafts = [await admin.post("/admin/billing/invoices/manual", _manual(admin.id)) for _ in range(2)]
+    return {
+        "userId": [user.id for user in users[:2]],
+        "serviceTypeId": [(await admin.post("/service-types", _type(number)))["id"] for number in (8, 9)],
+        "planId": [await admin.plan("Spare") for _ in range(2)],
         "profileId": [profile["id"] for profile in profiles],
+        "invoiceRefId": [draft["id"] for draft in drafts],
     }
 
 
