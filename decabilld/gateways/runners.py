@@ -18,6 +18,7 @@ from decabilld.messages.effects import (
     RenderDocument,
     SendMail,
     SendNotice,
+    UpdateCustomer,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Effects:
             OpenCheckout: self._checkout.open_checkout,
             AskCheckout: self._checkout.ask_checkout,
             CloseCheckout: self._checkout.close_checkout,
+            UpdateCustomer: self._checkout.update_customer,
             SendMail: self.send_mail,
         }
 

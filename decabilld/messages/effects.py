@@ -7,7 +7,14 @@ import msgspec
 
 from decabilld.domain.entities import Id, Interval
 from decabilld.messages.decision import Effect, Lane
-from decabilld.messages.server_effects import AwaitAddress, CreateServer, PublishName, RemoveServer, SwitchServer
+from decabilld.messages.server_effects import (
+    AwaitAddress,
+    CreateForBackorder,
+    CreateServer,
+    PublishName,
+    RemoveServer,
+    SwitchServer,
+)
 
 
 class RenderDocument(Effect, frozen=True, kw_only=True):
@@ -56,6 +63,15 @@ class CloseCheckout(Effect, frozen=True, kw_only=True):
     user_id: Id
     session_id: str
     updated_at: datetime
+
+
+class UpdateCustomer(Effect, frozen=True, kw_only=True):
+    """Tell the processor's customer another e-mail address. `id` is made of the user's: a newer one takes its place."""
+
+    lane: ClassVar[Lane] = "documents"  # nobody waits for it
+    user_id: Id
+    customer_id: str
+    email: str
 
 
 MailTemplate = Literal["confirm_email", "reset_password"]
@@ -150,9 +166,17 @@ class MailDocument(Notice, frozen=True, kw_only=True):
     facts: InvoiceFacts
 
 
-AnyServerEffect = CreateServer | AwaitAddress | PublishName | RemoveServer | SwitchServer
+AnyServerEffect = CreateServer | CreateForBackorder | AwaitAddress | PublishName | RemoveServer | SwitchServer
 AnyEffect = (
-    RenderDocument | OpenCheckout | AskCheckout | CloseCheckout | SendMail | SendNotice | MailDocument | AnyServerEffect
+    RenderDocument
+    | OpenCheckout
+    | AskCheckout
+    | CloseCheckout
+    | UpdateCustomer
+    | SendMail
+    | SendNotice
+    | MailDocument
+    | AnyServerEffect
 )
 
 _decoder: msgspec.json.Decoder[AnyEffect] = msgspec.json.Decoder(AnyEffect)

@@ -1,5 +1,6 @@
 """Stories of a customer at Stripe: made once, used again, replaced when it is gone there."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -88,3 +89,74 @@ async def test_nobody_sets_their_own_customer(shop: Shop) -> None:
     await shop.anna.fills_in_profile(city="Bonn")
     assert await customer_of(shop) == known
     assert len(await shop.kept(CustomerProfile)) == 1
+
+
+async def address_at_stripe(shop: Shop) -> Any:
+    await shop.admin.audit.quiet("default")
+    ((_, customer),) = shop.stripe.customers.items()
+    return customer["email"]
+
+
+async def test_receipts_follow_the_address(shop: Shop) -> None:
+    await shop.pays()
+    await shop.anna.fills_in_profile(email="anna@new.example")
+    assert await address_at_stripe(shop) == "anna@new.example"
+    known = [request.path for request in shop.stripe.requests]
+    await shop.anna.fills_in_profile(email="anna@new.example", city="Bonn")  # Stripe knows nothing of cities
+    await shop.admin.audit.quiet("default")
+    assert [request.path for request in shop.stripe.requests] == known
+    (profile,) = await shop.kept(CustomerProfile)
+    await shop.admin.post(f"/admin/billing/customer-profiles/{profile.id}", {"email": None})
+    assert await address_at_stripe(shop) == "anna@customers.example"  # whom notices go to, too
+    await shop.admin.post(f"/users/{shop.anna.id}", {"email": "anna@third.example"})
+    assert await address_at_stripe(shop) == "anna@third.example"
+
+
+async def test_before_the_first_payment_nobody_is_told(shop: Shop) -> None:
+    await shop.anna.fills_in_profile(email="anna@new.example")
+    await shop.admin.audit.quiet("default")
+    assert shop.stripe.requests == []
+
+
+async def test_the_last_of_many_addresses_counts(shop: Shop) -> None:
+    await shop.pays()
+    goes_on = asyncio.Event()
+    shop.stripe.update_faults.append(Fault(until=goes_on))
+    for number in range(10):
+        await shop.anna.fills_in_profile(email=f"anna{number}@new.example")
+        async with asyncio.timeout(10):
+            while shop.stripe.update_faults:  # noqa: ASYNC110 - the fake has no event to wait for
+                await asyncio.sleep(0.01)
+    goes_on.set()
+    assert await address_at_stripe(shop) == "anna9@new.example"
+    updates = [request for request in shop.stripe.requests if request.path.startswith("/v1/customers/")]
+    assert {update.params["email"] for update in updates} == {"anna0@new.example", "anna9@new.example"}
+
+
+async def test_an_address_that_changes_while_the_customer_is_made(shop: Shop) -> None:
+    goes_on = asyncio.Event()
+    shop.stripe.customer_faults.append(Fault(until=goes_on))
+    paying = asyncio.create_task(shop.pays())
+    async with asyncio.timeout(10):
+        while shop.stripe.customer_faults:  # noqa: ASYNC110 - the fake has no event to wait for
+            await asyncio.sleep(0.01)
+    await shop.anna.fills_in_profile(email="anna@new.example")
+    goes_on.set()
+    await paying
+    assert await address_at_stripe(shop) == "anna@new.example"
+
+
+async def test_a_failure_to_tell_blocks_nobody(shop: Shop) -> None:
+    url = await shop.pays()
+    shop.stripe.update_faults.append(Fault(status=402))
+    await shop.anna.fills_in_profile(email="anna@new.example")
+    assert await shop.pays() == url
+    assert await address_at_stripe(shop) == "anna@new.example"  # at the second try
+
+
+async def test_a_customer_that_is_gone_needs_no_address(shop: Shop) -> None:
+    await shop.pays()
+    shop.stripe.customers.clear()
+    await shop.anna.fills_in_profile(email="anna@new.example")
+    await shop.admin.audit.quiet("default")
+    assert "effect.given_up" not in await shop.admin.audit.journal_kinds("default")

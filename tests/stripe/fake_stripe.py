@@ -66,8 +66,8 @@ class FakeStripe(Account):
     """`async with FakeStripe() as stripe:` serves on `stripe.base_url`. Observe `requests` and what the account has.
 
     `faults` befall openings of sessions, `expiry_faults` their closing over the API, `customer_faults` the making of
-    customers, `asking_faults` whatever is read. `expired` are the events of what was closed over the API, for a test to
-    deliver.
+    customers, `update_faults` their changes, `asking_faults` whatever is read. `expired` are the events of what was
+    closed over the API, for a test to deliver.
     """
 
     def __init__(
@@ -84,12 +84,14 @@ class FakeStripe(Account):
         self.faults: deque[Fault] = deque()
         self.expiry_faults: deque[Fault] = deque()
         self.customer_faults: deque[Fault] = deque()
+        self.update_faults: deque[Fault] = deque()
         self.asking_faults: deque[Fault] = deque()
         self.expired: list[Delivery] = []
         self._keys: dict[str, _Key] = {}
         app = web.Application(middlewares=[self._speak])
         app.router.add_post("/v1/customers", self._make_customer)
         app.router.add_get("/v1/customers/{id}", self._retrieve_customer)
+        app.router.add_post("/v1/customers/{id}", self._update_customer)
         app.router.add_delete("/v1/customers/{id}", self._delete_customer)
         app.router.add_post("/v1/checkout/sessions", self._open)
         app.router.add_get("/v1/checkout/sessions", self._list)
@@ -249,6 +251,20 @@ class FakeStripe(Account):
         if customer_id not in self.customers:
             raise wire.missing("customer", customer_id, "id")
         return web.json_response(self.customers[customer_id])
+
+    async def _update_customer(self, request: web.Request) -> web.StreamResponse:
+        return await self._act(
+            request,
+            self.update_faults,
+            wire.check_customer_params,
+            lambda params: self._customer_updated(request.match_info["id"], params),
+        )
+
+    def _customer_updated(self, customer_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        if customer_id not in self.customers:
+            raise wire.missing("customer", customer_id, "id")
+        self.customers[customer_id].update(params)
+        return self.customers[customer_id]
 
     async def _delete_customer(self, request: web.Request) -> web.Response:
         customer_id = request.match_info["id"]

@@ -16,7 +16,7 @@ from decabilld.gateways.stripe.amounts import from_stripe, to_stripe
 from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing, SessionMissing
 from decabilld.gateways.stripe.checkout import MAX_TRIES, StripeCheckout
 from decabilld.gateways.stripe.effects import CheckoutEffects
-from decabilld.messages.effects import CloseCheckout
+from decabilld.messages.effects import CloseCheckout, UpdateCustomer
 from tests.stripe.fake_stripe import FakeStripe, Fault
 
 ORDER: dict[str, Any] = {
@@ -308,6 +308,16 @@ async def test_a_customer_is_made_once_however_often_it_is_asked_for(
     assert len({made, *others}) == len(stripe.customers) - 1 == 5
 
 
+async def test_a_customer_has_another_address(stripe: FakeStripe, checkout: StripeCheckout) -> None:
+    stripe.update_faults.append(Fault(drop="after"))
+    for _ in range(2):
+        await checkout.update_customer("cus_erika", email="new@kundin.example", deadline=checkout.deadline())
+    assert stripe.customers["cus_erika"]["email"] == "new@kundin.example"
+    assert stripe.requests[-1].params == {"email": "new@kundin.example"}
+    with pytest.raises(CustomerMissing):
+        await checkout.update_customer("cus_gone", email="new@kundin.example", deadline=checkout.deadline())
+
+
 async def test_a_customer_that_is_gone_is_said_to_be(stripe: FakeStripe, checkout: StripeCheckout) -> None:
     with pytest.raises(CustomerMissing):
         await ask(checkout, customer_id="cus_gone")
@@ -394,10 +404,14 @@ async def test_why_a_session_stays_open_is_said(stripe: FakeStripe, checkout: St
     assert only_session(stripe)["status"] == "open"
 
 
-async def test_without_stripe_a_closing_is_given_up() -> None:
-    effect = CloseCheckout(id="1", attempt_id="1", invoice_id="2", user_id="3", session_id="cs_1", updated_at=NOW)
+async def test_without_stripe_what_it_should_be_told_is_given_up() -> None:
+    closing = CloseCheckout(id="1", attempt_id="1", invoice_id="2", user_id="3", session_id="cs_1", updated_at=NOW)
+    update = UpdateCustomer(id="1", user_id="3", customer_id="cus_erika", email="new@kundin.example")
+    effects = CheckoutEffects(None, success_url="", cancel_url="")
     with pytest.raises(GivenUp, match="not configured"):
-        await CheckoutEffects(None, success_url="", cancel_url="").close_checkout("default", effect)
+        await effects.close_checkout("default", closing)
+    with pytest.raises(GivenUp, match="not configured"):
+        await effects.update_customer("default", update)
 
 
 @pytest.mark.parametrize(

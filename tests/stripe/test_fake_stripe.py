@@ -99,6 +99,10 @@ async def test_customers_come_and_go(stripe: FakeStripe, curl: aiohttp.ClientSes
     path = f"/v1/customers/{made['id']}"
     assert await (await curl.get(path)).json() == made
     assert (made["email"], made["metadata"]) == ("a@b.example", {"userId": "u"})
+    changed = await (await curl.post(path, data={"email": "c@b.example"})).json()
+    assert changed == {**made, "email": "c@b.example"} == await (await curl.get(path)).json()
+    assert (await curl.post("/v1/customers/cus_none", data={"email": "c@b.example"})).status == 404
+    assert (await curl.post(path, data={"email": "nonsense"})).status == 400
     opened = await curl.post("/v1/checkout/sessions", data=FORM | {"customer": made["id"]})
     assert (await opened.json())["customer"] == made["id"]
     both = await curl.post("/v1/checkout/sessions", data=FORM | {"customer": made["id"], "customer_email": "a@b.de"})

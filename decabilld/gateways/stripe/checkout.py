@@ -96,6 +96,12 @@ class StripeCheckout:
         )
         return customer.id
 
+    async def update_customer(self, customer_id: str, *, email: str, deadline: float) -> None:
+        """Its receipts go to this address from now on. Raises as `open_session` does."""
+        await self._call(
+            lambda: self._client.v1.customers.update_async(customer_id, {"email": email}), customer_id, deadline
+        )
+
     async def open_session(
         self,
         *,
@@ -268,7 +274,11 @@ def _is_passing(failure: Failure) -> bool:
     return status >= 500 and _header(failure, "stripe-should-retry") != "false"
 
 
-_MISSING: dict[str, type[PaymentProviderFailed]] = {"customer": CustomerMissing, "session": SessionMissing}
+_MISSING: dict[str, type[PaymentProviderFailed]] = {
+    "customer": CustomerMissing,
+    "id": CustomerMissing,  # where the path names it
+    "session": SessionMissing,
+}
 
 
 def _refusal(failure: Failure) -> PaymentProviderFailed | PaymentProviderTimedOut:

@@ -1,5 +1,6 @@
 """Effects at Stripe: each to the command that reports its outcome. Knows no rule; the SDK is `checkout.py`'s alone."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from decabilld.actors.ports import GivenUp
@@ -11,10 +12,11 @@ from decabilld.messages.commands import (
     ConfirmCheckoutFailed,
     ConfirmCheckoutMissing,
     ConfirmCheckoutOpened,
+    ConfirmCustomerUpdated,
     ConfirmEffectDone,
 )
 from decabilld.messages.decision import Command, Effect
-from decabilld.messages.effects import AskCheckout, CloseCheckout, OpenCheckout
+from decabilld.messages.effects import AskCheckout, CloseCheckout, OpenCheckout, UpdateCustomer
 
 if TYPE_CHECKING:
     from decabilld.gateways.stripe.checkout import StripeCheckout
@@ -24,7 +26,7 @@ class CheckoutEffects:
     """`stripe` None: no more.
 
     A failure to open or to ask is an outcome, told at once: only a crash leads to another try by the outbox. A failure
-    to close is tried again.
+    to close or to update is tried again.
     """
 
     def __init__(self, stripe: "StripeCheckout | None", *, success_url: str, cancel_url: str) -> None:
@@ -95,6 +97,15 @@ class CheckoutEffects:
         except SessionMissing:
             return ConfirmCheckoutMissing(attempt_id=effect.attempt_id, updated_at=effect.updated_at)
         return _as_told(effect, found)
+
+    async def update_customer(self, tenant_id: str, effect: Effect) -> Command:
+        """One that is gone is made anew by the next payment, with the address of then."""
+        assert isinstance(effect, UpdateCustomer)
+        if self._stripe is None:
+            raise GivenUp("online payment is not configured any more")
+        with suppress(CustomerMissing):
+            await self._stripe.update_customer(effect.customer_id, email=effect.email, deadline=self._stripe.deadline())
+        return ConfirmCustomerUpdated(user_id=effect.user_id, customer_id=effect.customer_id, email=effect.email)
 
     async def _customer(
         self, stripe: "StripeCheckout", tenant_id: str, effect: OpenCheckout, instead_of: str | None, deadline: float

@@ -46,6 +46,14 @@ class ConfirmCheckoutFailed(Command, frozen=True, kw_only=True):
         return ((e.PaymentAttempt, self.attempt_id),)
 
 
+class ConfirmCustomerUpdated(Command, frozen=True, kw_only=True):
+    """Outcome of `UpdateCustomer`: the processor knows this address, or not that customer any more."""
+
+    user_id: Id
+    customer_id: str
+    email: str
+
+
 class ApplyPaymentEvent(Command, frozen=True, kw_only=True):
     """A verified event of the payment processor; handled once per `event_id`. `record_id` is derived from it."""
 

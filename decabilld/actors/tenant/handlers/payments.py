@@ -10,10 +10,12 @@ from msgspec.structs import replace
 
 from decabilld.actors.tenant.handlers.attempts import attempt_entry, close, close_others, fits
 from decabilld.actors.tenant.handlers.invoices import invoice_of
+from decabilld.actors.tenant.handlers.notices import address_of
+from decabilld.actors.tenant.handlers.processor_customers import with_address_told
 from decabilld.actors.tenant.indexes import ATTEMPTS_OF_INVOICE, PROFILE_OF_USER
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain import invoices
-from decabilld.domain.entities import CustomerProfile, Id, Invoice, PaymentAttempt, User
+from decabilld.domain.entities import Id, Invoice, PaymentAttempt
 from decabilld.domain.refusals import (
     Invalid,
     PaymentNotConfigured,
@@ -52,7 +54,7 @@ def initiate_payment(state: TenantState, command: InitiatePayment, context: Cont
             return Decision(reply=attempt)
         if attempt.status == "opening" and attempt.created_at + KEY_KEPT > context.wall:
             return _ask_again(invoice, attempt, context)
-    profile, user = state.first(PROFILE_OF_USER, invoice.user_id), state.get(User, invoice.user_id)
+    profile = state.first(PROFILE_OF_USER, invoice.user_id)
     attempt = PaymentAttempt(
         id=context.new_id(),
         invoice_id=invoice.id,
@@ -60,7 +62,7 @@ def initiate_payment(state: TenantState, command: InitiatePayment, context: Cont
         amount_minor=invoice.balance_minor,
         currency=invoice.currency,
         status="opening",
-        customer_email=(profile and profile.email) or (user and user.email) or None,
+        customer_email=address_of(state, invoice.user_id),
         stripe_customer_id=profile.stripe_customer_id if profile else None,
         created_at=context.wall,
         updated_at=context.wall,
@@ -83,8 +85,8 @@ def confirm_checkout_opened(state: TenantState, command: ConfirmCheckoutOpened, 
         updated_at=context.wall,
     )
     entry = attempt_entry("payment.checkout_opened", "Checkout session opened", opened, session_id=command.session_id)
-    profiles, linked = _customer_kept(state, attempt, command.customer_id, context)
-    decision = Decision(reply=opened, changes=(opened, *profiles), entries=(entry, *linked))
+    kept = _customer_kept(state, attempt, command.customer_id, context)
+    decision = Decision(reply=opened, changes=(opened,), entries=(entry,)).along_with(kept)
     if fits(state, opened):
         return decision
     refusal = Invalid("What is owed has changed meanwhile; look at the invoice again")
@@ -101,8 +103,8 @@ def confirm_checkout_failed(state: TenantState, command: ConfirmCheckoutFailed, 
     kind = "payment.checkout_in_doubt" if command.in_doubt else "payment.checkout_failed"
     entry = attempt_entry(kind, command.reason, failed, level="warning")
     refusal: Refusal = (PaymentProviderTimedOut if command.timed_out else PaymentProviderFailed)(command.reason)
-    profiles, linked = _customer_kept(state, attempt, command.customer_id, context)
-    return Decision(reply=refusal, changes=(failed, *profiles), entries=(entry, *linked))
+    kept = _customer_kept(state, attempt, command.customer_id, context)
+    return Decision(reply=refusal, changes=(failed,), entries=(entry,)).along_with(kept)
 
 
 def _ask_again(invoice: Invoice, attempt: PaymentAttempt, context: Context) -> Decision:
@@ -127,15 +129,13 @@ def _open(invoice: Invoice, attempt: PaymentAttempt) -> Decision:
     return Decision(reply=Deferred(effect.id), changes=(attempt,), entries=(entry,), effects=(effect,))
 
 
-def _customer_kept(
-    state: TenantState, attempt: PaymentAttempt, customer_id: str | None, context: Context
-) -> tuple[tuple[CustomerProfile, ...], tuple[Entry, ...]]:
+def _customer_kept(state: TenantState, attempt: PaymentAttempt, customer_id: str | None, context: Context) -> Decision:
     """Stripe's customer in the profile, unless there is none any more, or an admin has set another meanwhile."""
     profile = state.first(PROFILE_OF_USER, attempt.user_id)
     if profile is None or customer_id in (None, profile.stripe_customer_id):
-        return (), ()
+        return Decision()
     if profile.stripe_customer_id != attempt.stripe_customer_id:
-        return (), ()
+        return Decision()
     kept = replace(profile, stripe_customer_id=customer_id, updated_at=context.now)
     entry = Entry(
         kind="customer_profile.updated",
@@ -144,7 +144,8 @@ def _customer_kept(
         user_id=attempt.user_id,
         data={"fields": ["stripe_customer_id"]},
     )
-    return (kept,), (entry,)
+    decision = Decision(changes=(kept,), entries=(entry,))
+    return with_address_told(state, decision, attempt.user_id, context, known=attempt.customer_email)
 
 
 def _attempt(state: TenantState, attempt_id: Id) -> PaymentAttempt:

@@ -2,6 +2,8 @@
 
 from msgspec.structs import replace
 
+from decabilld.actors.tenant.handlers.notices import address_of
+from decabilld.actors.tenant.handlers.processor_customers import with_address_told
 from decabilld.actors.tenant.handlers.users import user_of
 from decabilld.actors.tenant.indexes import INVOICES_OF_USER, POSITIONS_OF_USER, PROFILE_OF_USER, SUBSCRIPTIONS_OF_USER
 from decabilld.actors.tenant.state import TenantState
@@ -28,7 +30,8 @@ def update_customer_profile(state: TenantState, command: UpdateCustomerProfile, 
     entry = Entry(
         kind=kind, message=message, entity=changed, user_id=command.user_id, data={"fields": sorted(command.fields)}
     )
-    return Decision(reply=changed, changes=(changed,), entries=(entry,))
+    decision = Decision(reply=changed, changes=(changed,), entries=(entry,))
+    return with_address_told(state, decision, command.user_id, context, known=address_of(state, command.user_id))
 
 
 def create_customer_profile(state: TenantState, command: CreateCustomerProfile, context: Context) -> Decision:

@@ -4,6 +4,8 @@ from typing import get_args
 
 from msgspec.structs import replace
 
+from decabilld.actors.tenant.handlers.notices import address_of
+from decabilld.actors.tenant.handlers.processor_customers import with_address_told
 from decabilld.actors.tenant.indexes import (
     ADMINS,
     INVOICES_OF_USER,
@@ -84,7 +86,8 @@ def update_user(state: TenantState, command: UpdateUser, context: Context) -> De
     entry = Entry(
         kind="user.updated", message="User updated", entity=changed, user_id=user.id, data={"fields": sorted(fields)}
     )
-    return Decision(reply=changed, changes=(changed,), entries=(entry,))
+    decision = Decision(reply=changed, changes=(changed,), entries=(entry,))
+    return with_address_told(state, decision, user.id, context, known=address_of(state, user.id))
 
 
 def lock_user(state: TenantState, command: LockUser, context: Context) -> Decision:
@@ -144,7 +147,8 @@ def admit_subject(state: TenantState, command: AdmitSubject, context: Context) -
         user = state.get(User, known.user_id)
         if user is None or not user.live:
             raise Unauthenticated("This user was deleted")
-        return _readdressed(user, of_address, command, context)
+        decision = _readdressed(user, of_address, command, context)
+        return with_address_told(state, decision, user.id, context, known=address_of(state, user.id))
     if of_address is not None:
         # Only who has proven the address may become whoever has it here.
         if not command.email_verified:
