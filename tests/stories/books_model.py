@@ -203,6 +203,9 @@ class Books:
         if start < end:
             self.positions.append(Position(subscription, start, end, subscription.share(start, end)))
             subscription.through = end
+        self._charge_usage(subscription, end)
+
+    def _charge_usage(self, subscription: Subscription, end: datetime) -> None:
         for used in list(subscription.usage):
             begun, until, recorded, cost = used
             if subscription.ended or (begun < end and recorded <= end):
@@ -265,12 +268,9 @@ class Books:
     def bill_subscription(self, subscription: Subscription) -> None:
         before = subscription.through, list(subscription.usage), len(self.positions)
         start = subscription.through
-        if (
-            not subscription.ended
-            and not subscription.plan.advance
-            and (start == self.now or subscription.share(start, self.now))
-        ):
-            self._charge(subscription, self.now)
+        if not subscription.ended and not subscription.plan.advance:
+            nothing = start < self.now and not subscription.share(start, self.now)
+            (self._charge_usage if nothing else self._charge)(subscription, self.now)
         if not self._bill(subscription.owner, [p for p in self.positions if p.subscription is subscription]):
             subscription.through, subscription.usage = before[:2]
             del self.positions[before[2] :]
