@@ -70,19 +70,26 @@ def logs(
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
-    """A line of ours; None for any other."""
+    """A line of ours, also as journalctl writes it: behind a date and a name, or as the MESSAGE of its own JSON.
+
+    None for any other.
+    """
     try:
-        line = json.loads(text)
+        line = json.loads(text[max(text.find("{"), 0) :])
     except ValueError:
         return None
-    return line if isinstance(line, dict) and line.get("level") in LEVELS and "event" in line else None
+    if not isinstance(line, dict):
+        return None
+    if isinstance(line.get("MESSAGE"), str):
+        return _parsed(line["MESSAGE"])
+    return line if line.get("level") in LEVELS and "event" in line else None
 
 
 def _shown(show: structlog.dev.ConsoleRenderer, line: dict[str, Any]) -> str:
     trace = line.pop("exception", None)
     shown = str(show(None, line["level"], line))
     for error in trace if isinstance(trace, list) else ():
-        for frame in error.get("frames", ()):
+        for frame in error.get("frames") or ():
             shown += f"\n    {frame.get('filename')}:{frame.get('lineno')} in {frame.get('name')}"
         shown += f"\n  {error.get('exc_type')}: {error.get('exc_value')}"
     return shown
