@@ -157,4 +157,5 @@ def credentials(authorization: str | None, schemes: tuple[str, ...]) -> str:
 
 
 def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+    # Whatever a header or a socket's JSON may hold: half of a surrogate pair, too.
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -6,6 +6,7 @@ Owns what holds for every connection. What is said over them is the namespace's 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 
 from aiohttp import web
@@ -21,9 +22,15 @@ SOCKETS_MAX = 5_000
 SOCKETS: web.AppKey[Callable[[], int]] = web.AppKey("sockets")
 """Counts the transports that are open."""
 MESSAGE_BYTES_MAX = 64 * 1024
+WAITING_MAX = 256
+"""Packets that wait for a client; whoever makes more of them is cut off."""
 PING_SECONDS, PING_TIMEOUT_SECONDS = 25, 20
 STRANGERS_SECONDS = 30.0
 """Between two looks for transports that came into no namespace; whoever is found twice is closed."""
+
+NAMESPACE_LENGTH_MAX = 64
+_connection: ContextVar[asyncio.Transport | None] = ContextVar("connection", default=None)
+"""That of the request, a WebSocket say, from which a packet came."""
 
 # What strangers send may be nonsense, and the library writes a traceback for each; our own faults are logged by us.
 _wire_log = logging.getLogger("decabilld.realtime.wire")
@@ -31,12 +38,27 @@ _wire_log.setLevel(logging.CRITICAL)
 
 
 class TextPacket(Packet):  # type: ignore[misc]
-    """A packet without binary attachments, of which the library would gather any number."""
+    """A packet without binary attachments, of which the library would gather any number, and without a namespace of
+    any length, which it would repeat in its answer."""
 
     def decode(self, encoded_packet: Any) -> int:
         if super().decode(encoded_packet):
             raise ValueError("binary attachments are not spoken here")
+        if len(self.namespace or "") > NAMESPACE_LENGTH_MAX:
+            raise ValueError("no namespace is called that")
         return 0
+
+
+class Waiting(asyncio.Queue[Any]):
+    """The packets that wait for a client, whoever put them there: the library answers strangers by itself."""
+
+    async def put(self, packet: Any) -> None:
+        """Raises ValueError over the limit. None, which ends the writer, always gets in."""
+        if packet is not None and self.qsize() >= WAITING_MAX:
+            if (connection := _connection.get()) is not None:
+                connection.abort()
+            raise ValueError("too much waits for the client")
+        await super().put(packet)
 
 
 def create_socket_app(
@@ -62,6 +84,7 @@ def create_socket_app(
         logger=_wire_log,
         engineio_logger=_wire_log,
     )
+    server.eio.create_queue = Waiting
     _let_waiting_end(server)
     namespace = BillingNamespace(server, settings, authenticator=authenticator, snapshot=snapshot, clock=clock)
     app = web.Application(middlewares=[_door(server)])
@@ -91,6 +114,7 @@ def _door(server: AsyncServer) -> Any:
         """No new transport over the limit; one that talks nonsense below Socket.IO is cut off."""
         if request.method == "GET" and "sid" not in request.query and len(server.eio.sockets) >= SOCKETS_MAX:
             return web.Response(status=503, headers={"Retry-After": "30"}, text="Too many sockets")
+        _connection.set(request.transport)
         try:
             return await handler(_plain(request))
         except (ValueError, LookupError):  # the library can't read the frame, and would leave it to us to log it

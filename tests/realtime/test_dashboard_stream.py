@@ -1,11 +1,12 @@
 """The stream: first snapshot, interval, errors, and what ends it. Intervals are shortened; bounds have a table."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse
+from aiohttp import ClientError, ClientSession, ClientWebSocketResponse
 
 from decabilld.http.auth import EXPIRED, TOKEN_LIFETIME
 from decabilld.realtime import billing_namespace, payloads, server
@@ -234,6 +235,17 @@ async def test_who_doesnt_read_is_sent_away(site: Site, monkeypatch: pytest.Monk
     assert heard.count(UPDATE) == 3  # each with its acknowledgement
     assert "Too much is unread" in heard
     assert "41/billing,\x1e" in heard
+
+
+async def test_what_waits_for_a_client_is_limited(site: Site) -> None:
+    """Answers of the library's own, too: it tells of every namespace that isn't there."""
+    async with ClientSession(site.url) as session:
+        params = await _enter_by_polling(session, site)
+        for _ in range(server.WAITING_MAX // 16 + 4):
+            with contextlib.suppress(ClientError):
+                await session.post("/socket.io/", params=params, data="\x1e".join(["40/nowhere,"] * 16))
+        heard = await (await session.get("/socket.io/", params=params)).text()
+    assert 0 < heard.count("44/nowhere,") <= server.WAITING_MAX
 
 
 async def test_strangers_are_sent_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

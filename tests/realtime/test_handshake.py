@@ -43,6 +43,7 @@ async def test_a_client_may_begin_with_polling_and_go_over_to_websocket(site: Si
         {},
         {"Authorization": "Bearer nonsense"},
         {"Authorization": "nonsense"},
+        {"Authorization": "Bearer \ud800"},
         {"Authorization": 5},
         {"Authorization": {"Bearer": "x"}},
         ["Authorization"],
