@@ -29,7 +29,7 @@ from decabilld.messages.decision import Command, Lane
 from decabilld.messages.effects import AnyEffect, decode_effect
 from decabilld.tasks import spawn
 
-AT_A_TIME: dict[Lane, int] = {"prompt": 16, "servers": 16, "documents": 4}
+AT_A_TIME: dict[Lane, int] = {"prompt": 16, "servers": 16, "backorders": 4, "documents": 4}
 HELD_BACK_SECONDS = 0.5
 EFFECT_SECONDS = 120.0
 IDLE_SECONDS = 30.0

@@ -99,6 +99,10 @@ class Provider(Protocol):
         """JSON-schema-like: `properties`, `required`, `enum`, and `basePriceFromField: "serverType"`."""
         ...
 
+    def make_way(self) -> None:
+        """Said before what can wait, such as another try of a backorder. Raises OverBudget while requests are short."""
+        ...
+
     async def server_types(self) -> Sequence[ServerType]:
         """All that are known, deprecated ones too."""
         ...

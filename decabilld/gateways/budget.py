@@ -1,4 +1,4 @@
-"""How many requests may be made of an API that counts them: no hour sees more than 3,600, and listings yield first.
+"""How many requests may be made of an API that counts them: no hour sees more than 3,600, and what can wait yields.
 
 Owns the counting, by two buckets that fill again with time. Knows no API; what it says is left is told to it.
 """
@@ -17,7 +17,8 @@ REQUESTS_PER_HOUR = 3_000
 LISTING_BURST = 40
 LISTING_REQUESTS_PER_HOUR = 2_160
 KEPT_FOR_ORDERS = 200
-"""With fewer left than these, listings are refused: what is left is for making, switching and deleting servers."""
+"""With fewer left than these, listings and backorders wait: the rest is for making, switching and deleting servers.
+With fewer than half of it switches are refused, too: one who switches again and again must not stop all orders."""
 MAX_WAIT_SECONDS = 20.0
 
 
@@ -50,13 +51,24 @@ class RequestBudget:
         """Until the next request may be made; those that wait already have their turn before."""
         return self._all.seconds_until(1)
 
+    def make_way(self) -> None:
+        """Before what can wait. Raises OverBudget at once where what is left is kept for others."""
+        if self._all.level() < self._kept_for_orders:
+            raise OverBudget("the hour's requests are nearly used up; what is left is for orders and endings")
+
+    def begin_switch(self) -> None:
+        """Before a switch: somebody waits for it, but may ask again and again. Raises OverBudget as `make_way` does."""
+        if self._all.level() < self._kept_for_orders / 2:
+            raise OverBudget("the hour's requests are nearly used up; try again in some minutes")
+
     def begin_listing(self) -> None:
         """Before all pages of a listing. Raises OverBudget at once where it has to yield.
 
         A listing isn't broken off: its pages may put the bucket in debt, and the next listing waits for that.
         """
-        if self._listings.level() <= 0 or self._all.level() < self._kept_for_orders:
-            raise OverBudget("listings wait: the hour's requests are nearly used up")
+        self.make_way()
+        if self._listings.level() <= 0:
+            raise OverBudget("listings wait: they have used up their part of the hour's requests")
 
     def listed(self, requests: int) -> None:
         self._listings.take(requests)

@@ -25,6 +25,8 @@ CONNECT_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 8.0
 MAX_TRIES = 4
+QUIET_SECONDS_MAX = 3_600.0
+"""Limits are counted by the hour; whoever wants silence for longer can say so again."""
 MAX_BODY_BYTES = 8 << 20
 MAX_CONNECTIONS = 16
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -269,7 +271,7 @@ def _failure(rest: Rest, status: int, raw: bytes, retry_after_seconds: float) ->
     except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError):
         body = None
     if status == 429 and retry_after_seconds:
-        rest.quiet_until = asyncio.get_running_loop().time() + retry_after_seconds
+        rest.quiet_until = asyncio.get_running_loop().time() + min(retry_after_seconds, QUIET_SECONDS_MAX)
     error = rest.read_error(ErrorAnswer(status, body))
     if isinstance(error, ProviderAway):
         return _Passing(str(error), maybe_taken=status >= 500, retry_after_seconds=retry_after_seconds)

@@ -41,6 +41,7 @@ from decabilld.messages.decision import Command, Effect
 from decabilld.messages.secrets import ItemSecrets
 from decabilld.messages.server_effects import (
     AwaitAddress,
+    CreateForBackorder,
     CreateServer,
     PublishName,
     RemoveServer,
@@ -100,6 +101,7 @@ class ServerEffects:
     def runners(self) -> Runners:
         return {
             CreateServer: self.create_server,
+            CreateForBackorder: self.create_server,
             AwaitAddress: self.await_address,
             PublishName: self.publish_name,
             RemoveServer: self.remove_server,
@@ -109,8 +111,10 @@ class ServerEffects:
     async def create_server(self, tenant_id: str, effect: Effect) -> Command:
         assert isinstance(effect, CreateServer)
         item = await self._item(tenant_id, effect)
+        provider = self._provider(item)
+        if isinstance(effect, CreateForBackorder):
+            provider.make_way()
         try:
-            provider = self._provider(item)
             server = await _only(provider, await provider.servers_of(item.id))
             if server is None and await self._outlived_doubt(effect):
                 server = await _only(provider, await provider.servers_of(item.id))

@@ -13,7 +13,7 @@ from decabilld.domain.entities import Entity, Id
 from decabilld.domain.policy import BillingPolicy
 
 Need = tuple[type[Entity], Id]
-Lane = Literal["prompt", "servers", "documents"]
+Lane = Literal["prompt", "servers", "backorders", "documents"]
 """Effects of one lane wait for one another only. Somebody waits for the prompt ones; the others may be slow."""
 
 

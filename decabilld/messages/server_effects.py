@@ -25,6 +25,12 @@ class CreateServer(ServerEffect, frozen=True, kw_only=True):
     """Make the item's server, unless there is one with its label."""
 
 
+class CreateForBackorder(CreateServer, frozen=True, kw_only=True):
+    """Likewise, for one who waits anyway: hundreds may be tried at once, and keep nobody's order or end waiting."""
+
+    lane: ClassVar[Lane] = "backorders"
+
+
 class AwaitAddress(ServerEffect, frozen=True, kw_only=True):
     """Ask until the server has got a public address; for an hour, since giving up ends the order or puts it back."""
 

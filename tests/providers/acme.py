@@ -23,6 +23,8 @@ class Acme:
         self.closed = False
         self.there = [Server(id="1", item_id="a", name="a", status="running", region=self.region)]
 
+    def make_way(self) -> None: ...
+
     async def server_types(self) -> Sequence[ServerType]:
         self.catalogues += 1
         await self._answering()

@@ -59,6 +59,24 @@ async def test_a_listing_longer_than_the_bucket_is_paid_for_later() -> None:
     budget.begin_listing()
 
 
+async def test_backorders_and_then_switches_leave_room_for_orders_and_endings() -> None:
+    budget = RequestBudget(Time())
+    budget.make_way()
+    await _used(budget, 450)
+    with pytest.raises(OverBudget):
+        budget.make_way()
+    budget.begin_switch()
+    await _used(budget, 100)
+    with pytest.raises(OverBudget):
+        budget.begin_switch()
+    assert budget.wait_seconds() == 0
+
+
+async def _used(budget: RequestBudget, requests: int) -> None:
+    for _ in range(requests):
+        await budget.take()
+
+
 async def test_what_the_provider_says_is_left_counts() -> None:
     now = Time()
     budget = RequestBudget(now)

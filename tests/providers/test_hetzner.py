@@ -343,7 +343,16 @@ async def test_listings_yield_first(fake: FakeHetzner, cloud: HetznerCloud) -> N
     with pytest.raises(OverBudget):
         await cloud.servers()
     assert fake.count("GET /servers") == 0
-    assert len(await cloud.servers_of(ITEM)) == 1
+    (server,) = await cloud.servers_of(ITEM)
+    with pytest.raises(OverBudget):
+        cloud.make_way()
+    await cloud.switch(server.id, "stop")
+    fake.remaining = 90
+    for _ in range(2):
+        await cloud.servers_of(ITEM)
+    with pytest.raises(OverBudget):
+        await cloud.switch(server.id, "start")
+    await cloud.delete_server(server.id)
 
 
 async def test_with_nothing_left_requests_take_turns(fake: FakeHetzner) -> None:

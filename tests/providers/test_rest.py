@@ -152,6 +152,13 @@ async def test_a_wait_longer_than_the_call_may_last_is_not_begun(
     assert len(counter.requests) == requests
 
 
+async def test_no_answer_silences_an_account_for_days(counter: Counter, account: Rest) -> None:
+    counter.faults = [Fault(status=429, headers={"Retry-After": "999999"})]
+    with pytest.raises(ProviderAway):
+        await get(account)
+    assert account.quiet_until - asyncio.get_running_loop().time() < 3_601
+
+
 async def test_an_answer_without_end_is_cut_off(
     counter: Counter, account: Rest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

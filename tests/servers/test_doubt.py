@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pytest
 from msgspec.structs import replace
 
-from decabilld.actors.provider import ProviderAway
+from decabilld.actors.provider import OverBudget, ProviderAway
 from decabilld.domain.entities import Id, SubscriptionItem
 from decabilld.gateways import servers
 from decabilld.gateways.cloudinit import StackImages
@@ -18,7 +18,7 @@ from decabilld.gateways.ssh import new_key_pair
 from decabilld.ids import new_id
 from decabilld.messages.commands import ConfirmServerAddress, ConfirmServerCreated, ConfirmServerRefused
 from decabilld.messages.secrets import ItemSecrets
-from decabilld.messages.server_effects import AwaitAddress, CreateServer, ServerEffect
+from decabilld.messages.server_effects import AwaitAddress, CreateForBackorder, CreateServer, ServerEffect
 from decabilld.sealing import Keyring
 from tests.providers.fake_api import Fault
 from tests.providers.fake_digitalocean import FakeDigitalOcean
@@ -156,6 +156,16 @@ async def test_a_server_that_is_not_listed_yet_is_not_gone(desk: Desk) -> None:
     gone = await process.await_address("t", waiting)
     assert isinstance(gone, ConfirmServerRefused)
     assert gone.no_capacity
+
+
+async def test_a_backorder_asks_nothing_while_requests_are_short(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = await desk.process()
+    provider = desk.accounts[-1].get(desk.item.provider)
+    monkeypatch.setattr(provider._budget, "_kept_for_orders", 1_000_000)  # type: ignore[attr-defined]
+    with pytest.raises(OverBudget):
+        await process.create_server("t", desk.effect(CreateForBackorder))
+    assert desk.fake.requests == []
+    assert isinstance(await process.create_server("t", desk.effect(CreateServer)), ConfirmServerCreated)
 
 
 async def test_of_two_servers_the_older_one_becomes_the_items(desk: Desk) -> None:

@@ -189,5 +189,31 @@ async def test_a_backorder_is_retried_with_other_wishes_or_cancelled(shop: Serve
     assert (await ben.refused("POST", f"/backorders/{older['id']}/retry")).status == 404
 
 
+async def test_backorders_that_are_tried_keep_no_order_waiting(
+    shop: ServerShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await shop.customer("anna")
+    await shop.admin.move_to("2024-02-01 12:00")
+    shop.hetzner.sold_out.add(("cx23", "fsn1"))
+    for _ in range(20):
+        await shop.order(anna, autoBackorder=True)
+    tried, go_on, answer = asyncio.Event(), asyncio.Event(), shop.hetzner._answer
+
+    async def held(request: web.Request, question: Request, *more: Any) -> web.Response:
+        if question.line == "POST /servers" and question.body["server_type"] == "cx23":
+            tried.set()
+            await go_on.wait()
+        return await answer(request, question, *more)
+
+    monkeypatch.setattr(shop.hetzner, "_answer", held)
+    await shop.admin.move_to("2024-02-01 12:10")
+    await tried.wait()
+    larger = {**DEFAULTS, "serverType": "cx33"}
+    plan = await shop.admin.plan("Manager L", serviceTypeId=shop.service_type, providerConfigDefaults=larger)
+    await shop.until_item(anna, await shop.order(anna, plan), "active")
+    go_on.set()
+    await until(lambda: anna.get("/backorders?limit=50"), lambda all: {one["status"] for one in all} == {"pending"}, 20)
+
+
 async def _servers(shop: ServerShop) -> int:
     return len(shop.hetzner.servers)

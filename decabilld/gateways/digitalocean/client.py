@@ -70,6 +70,9 @@ class DigitalOcean:
     def config_schema(self) -> dict[str, Any]:
         return CONFIG_SCHEMA
 
+    def make_way(self) -> None:
+        self._budget.make_way()
+
     async def server_types(self) -> Sequence[ServerType]:
         async with self._rest.reading() as ask:
             regions = await _all(ask, "/regions", {}, wire.Regions)
@@ -104,6 +107,7 @@ class DigitalOcean:
 
         Asked while another action is under way, it is ProviderAway.
         """
+        self._budget.begin_switch()
         path = _path("/droplets", server_id)
         async with self._rest.calls() as ask:
             status = wire.read(await ask("GET", path), wire.OneDroplet).droplet.status

@@ -61,6 +61,9 @@ class HetznerCloud:
     def config_schema(self) -> dict[str, Any]:
         return CONFIG_SCHEMA
 
+    def make_way(self) -> None:
+        self._budget.make_way()
+
     async def server_types(self) -> Sequence[ServerType]:
         async with self._rest.reading() as ask:
             pages = await _all(ask, "/server_types", {}, wire.Types)
@@ -104,6 +107,7 @@ class HetznerCloud:
 
         Power is never cut: that would lose what the disk hasn't got yet. `restart` starts a stopped one.
         """
+        self._budget.begin_switch()
         path = _path(server_id)
         try:
             async with self._rest.calls() as ask:

@@ -18,6 +18,7 @@ from decabilld.domain.lifecycle import SUBSCRIPTION, step
 from decabilld.domain.refusals import Conflict, Invalid, NotFound
 from decabilld.messages.commands import CancelBackorder, RetryBackorder
 from decabilld.messages.decision import Context, Decision, Entry
+from decabilld.messages.server_effects import CreateForBackorder
 
 PAUSE_MAX = timedelta(hours=1)
 ATTEMPTS_MAX = 1_000
@@ -141,7 +142,7 @@ def cancel_backorder(state: TenantState, command: CancelBackorder, context: Cont
 
 def _try(backorder: Backorder, item: SubscriptionItem, context: Context, *, reason: str | None = None) -> Decision:
     trying = replace(backorder, status="retrying", retry_at=None, updated_at=context.now)
-    item, effect = begin(item, "create", context)
+    item, effect = begin(item, "create", context, CreateForBackorder)
     entry = _entry("backorder.tried", f"Tried again (attempt {trying.attempts + 1})", trying, reason=reason)
     return Decision(reply=trying, changes=(trying, item), entries=(entry,), effects=(effect,))
 

@@ -9,7 +9,7 @@ from decabilld.domain.entities import Entity, Invoice, PaymentAttempt, Subscript
 from decabilld.domain.refusals import PaymentProviderFailed, ServerProviderFailed
 from decabilld.messages.commands import ConfirmEffectDone, ConfirmNamePublished, ConfirmServerRefused, GiveUpEffect
 from decabilld.messages.decision import Context, Decision, Entry
-from decabilld.messages.server_effects import AwaitAddress, CreateServer, PublishName
+from decabilld.messages.server_effects import AwaitAddress, CreateForBackorder, CreateServer, PublishName
 
 
 def confirm_effect_done(state: TenantState, command: ConfirmEffectDone, context: Context) -> Decision:
@@ -50,10 +50,10 @@ def _give_up_server(state: TenantState, command: GiveUpEffect, context: Context)
     assert item is not None, "an effect names the item that it was written with"
     if command.effect_kind == PublishName.__name__:
         return confirm_name_published(state, ConfirmNamePublished(**concerned, failure=command.reason), context)
-    if command.effect_kind in (CreateServer.__name__, AwaitAddress.__name__):
+    if command.effect_kind in (CreateServer.__name__, CreateForBackorder.__name__, AwaitAddress.__name__):
         refused = ConfirmServerRefused(
             **concerned,
-            step="create" if command.effect_kind == CreateServer.__name__ else "await_address",
+            step="await_address" if command.effect_kind == AwaitAddress.__name__ else "create",
             reason=command.reason,
             no_capacity=True,
         )

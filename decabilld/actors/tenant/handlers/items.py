@@ -106,11 +106,11 @@ def config_of(plan: ServicePlan, requested: dict[str, Any]) -> dict[str, Any]:
 
 
 def begin(
-    item: SubscriptionItem, step: ServerStep, context: Context, **asked: Any
+    item: SubscriptionItem, step: ServerStep, context: Context, kind: type[ServerEffect] | None = None, **asked: Any
 ) -> tuple[SubscriptionItem, ServerEffect]:
-    """The item with that step under way, and its effect; `asked` is what that says besides."""
+    """The item with that step under way, and its effect, of the step's `kind`; `asked` is what that says besides."""
     assert item.step is None, "one step at a time"
-    effect = EFFECT_OF_STEP[step](
+    effect = (kind or EFFECT_OF_STEP[step])(
         id=context.new_id(), item_id=item.id, subscription_id=item.subscription_id, user_id=item.user_id, **asked
     )
     return replace(item, step=step, updated_at=context.now), effect
