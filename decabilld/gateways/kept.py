@@ -16,14 +16,15 @@ from decabilld.tasks import spawn
 ASK_SECONDS = 45.0
 """A provider ends its calls within 40 s; this is for one that doesn't."""
 FAILURE_KEPT_SECONDS = 5.0
-OVER_BUDGET_STALE_SECONDS = 60.0
+OVER_BUDGET_STALE_SECONDS = 180.0
+"""A listing of 100 pages, the most that is read, is due again after 167 s, see `budget.py`."""
 T = TypeVar("T")
 _log = structlog.get_logger("providers")
 
 
 class Kept(Generic[T]):
     """`fresh_seconds`: how long an answer is given again; twice as long while the next is on its way. `stale_seconds`:
-    how long, since it was asked for, it still is while the provider is away; 60 s at least while only our requests
+    how long, since it was asked for, it still is while the provider is away; 180 s at least while only our requests
     are short.
     """
 

@@ -84,7 +84,7 @@ class Providers:
         return await self._types[provider_id].get()
 
     async def states(self, provider_id: str) -> Mapping[Id, Server]:
-        """By item, the oldest server of each; 5 s old, 10 s while the next list comes, 60 s while requests are short.
+        """By item, the oldest server of each; 5 s old, 10 s while the next list comes, 180 s while requests are short.
 
         Raises NoSuchProvider, and ProviderAway, which is remembered for 5 s.
         """

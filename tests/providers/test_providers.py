@@ -210,12 +210,12 @@ async def test_fresh_then_stale_then_away() -> None:
     assert await kept.get() == asked + 1
 
 
-async def test_short_of_requests_states_grow_up_to_a_minute_old() -> None:
+async def test_short_of_requests_states_grow_as_old_as_the_longest_listing_takes_to_be_due_again() -> None:
     clock, source = Clock(), Source()
     kept = Kept("servers", source, fresh_seconds=5, now=clock)
     assert await kept.get() == 1
     source.error = OverBudget("listings wait")
-    clock.seconds += 53
+    clock.seconds += 173
     source.error = ProviderAway("gone")
     with pytest.raises(ProviderAway, match="gone"):
         await kept.get()
