@@ -57,6 +57,8 @@ class Readiness:
         self._clocks: tuple[datetime, float] | None = None
         self._jump: tuple[str, float] | None = None
         self._told: list[str] = []
+        self._disk_looks: dict[Path, asyncio.Future[float]] = {}
+        """Those under way; of a disk that hangs, the one that hangs."""
 
     def reasons(self) -> list[str]:
         """Empty when requests may come."""
@@ -120,14 +122,17 @@ class Readiness:
         ]
 
     async def _look_at_disks(self) -> list[str]:
-        found = []
+        found, loop = [], asyncio.get_running_loop()
         for path in self._paths:
+            look = self._disk_looks.pop(path, None) or loop.run_in_executor(None, self._free_share, path)
             try:
-                share = await asyncio.wait_for(asyncio.to_thread(self._free_share, path), DISK_SECONDS)
+                share = await asyncio.wait_for(asyncio.shield(look), DISK_SECONDS)
             except FileNotFoundError:
                 continue  # documents' directory comes with the first document
-            except (OSError, TimeoutError) as error:
-                found.append(f"disk of {path.name}: {error or 'no answer'}")
+            except OSError as error:  # a time-out is one, too
+                if not look.done():
+                    self._disk_looks[path] = look
+                found.append(f"disk of {path.name}: {str(error) or 'no answer'}")
                 continue
             if share < FREE_SHARE_MIN:
                 found.append(f"disk of {path.name}: what is free is {share:.1%}")

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -117,6 +118,34 @@ async def test_a_full_disk(watched: Watched, tmp_path: Path) -> None:
     free[tmp_path] = 0.05
     await full.look()
     assert full.reasons() == []
+    await backlog.close()
+
+
+async def test_a_disk_that_hangs_takes_one_thread_and_no_more(
+    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names are looked up in the same threads: with none left, neither Stripe nor the mail server could be reached."""
+    monkeypatch.setattr(readiness, "DISK_SECONDS", 0.02)
+    answers, asked = threading.Event(), []
+
+    def hangs(path: Path) -> float:
+        asked.append(path)
+        answers.wait(60)
+        return 1.0
+
+    backlog = Backlog(watched.dsn, lambda: ["default"])
+    hung = Readiness(watched.daemon.tenants, backlog.look, [tmp_path], clock=watched.clock, free_share=hangs)
+    try:
+        for _ in range(3):
+            await hung.look()
+            assert hung.reasons() == [f"disk of {tmp_path.name}: no answer"]
+        assert len(asked) == 1
+    finally:
+        answers.set()
+    monkeypatch.setattr(readiness, "DISK_SECONDS", 60.0)
+    await hung.look()
+    await hung.look()
+    assert hung.reasons() == []
     await backlog.close()
 
 
