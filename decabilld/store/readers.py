@@ -5,7 +5,6 @@ published state. All raise `actors.ports.Unavailable` when the database is away.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -43,8 +42,6 @@ _LABELLED = """
 SELECT coalesce(json_object_agg(id, json_build_object('tenant_id', tenant_id, 'live', released_at IS NULL)), '{}')::text
 FROM subscription_items WHERE id = ANY(%(ids)s::uuid[])"""
 _BACKORDERS = f"backorders WHERE tenant_id = %(tenant)s AND user_id = %(user)s {_NEWEST_FIRST} OFFSET %(offset)s"
-_USAGE = """usage_records WHERE tenant_id = %(tenant)s AND subscription_id = %(subscription)s
-    AND period_start >= %(start)s AND period_start < %(end)s ORDER BY period_start, id"""
 _COUNT_OF_USER = "SELECT count(*) FROM invoices WHERE tenant_id = %(tenant)s AND user_id = %(user)s"
 _PROFILES = """customer_profiles p WHERE tenant_id = %(tenant)s AND EXISTS (
     SELECT FROM users u WHERE u.tenant_id = p.tenant_id AND u.id = p.user_id AND u.deleted_at IS NULL
@@ -177,14 +174,6 @@ class Readers:
 
     async def backorders_of_user(self, tenant_id: str, user_id: Id, *, limit: int, offset: int) -> list[Backorder]:
         return await self._rows(Backorder, _BACKORDERS, tenant=tenant_id, user=user_id, limit=limit, offset=offset)
-
-    async def usage_of_subscription(
-        self, tenant_id: str, subscription_id: Id, start: datetime, end: datetime
-    ) -> list[UsageRecord]:
-        """Records, billed or not, whose period starts in [start, end), in the order of their periods."""
-        return await self._rows(
-            UsageRecord, _USAGE, tenant=tenant_id, subscription=subscription_id, start=start, end=end
-        )
 
     async def invoice(self, tenant_id: str, invoice_id: Id) -> Invoice | None:
         return await self._one(Invoice, tenant_id, invoice_id)

@@ -117,8 +117,6 @@ async def test_what_belongs_to_a_subscription(shop: Shop) -> None:
     readers, running, rest = shop.readers, shop.running.id, shop.rest
     items = sorted(rest[1:3], key=lambda item: item.id)
     assert await readers.items_of_subscription("acme", running) == items
-    assert await readers.usage_of_subscription("acme", running, s.NOW, s.NOW + 2 * DAY) == rest[4:6]
-    assert await readers.usage_of_subscription("acme", running, s.NOW, s.NOW + DAY) == rest[4:5]
 
 
 async def test_invoices_of_a_subscription_without_drafts(shop: Shop) -> None:
