@@ -30,6 +30,21 @@ async def test_periods_are_not_gone_on_with_in_another_zone(
         assert (await again.speaks_to(admin).get("/admin/billing/summary"))["activeSubscriptionsCount"] == 1
 
 
+async def test_what_was_billed_in_a_zone_is_not_told_in_another(
+    start_daemon: StartDaemon, database: str, tmp_path: Path
+) -> None:
+    """A document that is made again names the same days."""
+    daemon = await start_daemon(billing_timezone=BERLIN)
+    admin = await daemon.admin()
+    await admin.move_to("2024-01-10 00:00")
+    anna = await admin.customer("anna")
+    await anna.cancels(await anna.orders(await admin.plan()))
+    await daemon.stop()
+    with pytest.raises(SettingsError, match=r"default: .*BILLING_TIMEZONE=Europe/Berlin"):
+        async with running_daemon(database, tmp_path / "zone", billing_timezone=ZoneInfo("UTC"), check=False):
+            pass
+
+
 async def test_a_tenant_without_subscriptions_takes_another_zone(start_daemon: StartDaemon, database: str) -> None:
     daemon = await start_daemon(billing_timezone=ZoneInfo("UTC"))
     await daemon.admin()

@@ -116,7 +116,7 @@ def opening_commands(state: TenantState, policy: BillingPolicy) -> list[Command]
             raise Invalid("this tenant lives on a test clock; start with TEST_CLOCK=true")
         if known.zone == policy.zone.key:
             return []
-        if state.all(Subscription):
+        if state.all(Subscription) or state.ended:
             raise Invalid(f"this tenant's periods are counted in BILLING_TIMEZONE={known.zone}; set it so")
     return [c.OpenTimetable()]
 
