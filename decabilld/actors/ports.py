@@ -55,7 +55,8 @@ class Head(Struct, frozen=True, kw_only=True):
 
 
 class OutboxRow(Struct, frozen=True, kw_only=True):
-    """An effect that waits, is under way or was given up (`failed_at`). Done ones are deleted.
+    """An effect that waits, is under way or was given up (`failed_at`). Done ones are deleted; those that were given
+    up, at the first start after 90 days.
 
     `cause` is the correlation id of what wanted it: its outcome is logged and kept under the same.
     """

@@ -36,6 +36,8 @@ _CLAIM = """
 INSERT INTO tenant_heads (tenant_id, owner, n, seq, digest) VALUES (%s, %s, 0, 0, %s)
 ON CONFLICT (tenant_id) DO UPDATE SET owner = excluded.owner, n = tenant_heads.n + 1
 RETURNING n, seq, digest"""
+# They are kept to be looked at, and name people; that it was given up stays in the journal.
+_FORGET_GIVEN_UP = "DELETE FROM outbox WHERE tenant_id = %s AND failed_at < now() - interval '90 days'"
 _RECLAIM = "UPDATE tenant_heads SET n = n + 1 WHERE tenant_id = %s AND owner = %s RETURNING n, seq, digest"
 _ANSWERS = select_json(
     StoredAnswer,
@@ -64,6 +66,7 @@ class PostgresTenantStore(TenantStore):
 
     async def claim(self) -> Head:
         rows = await self._execute(_CLAIM, (self._tenant_id, self._owner, genesis(self._tenant_id)))
+        await self._execute(_FORGET_GIVEN_UP, (self._tenant_id,))
         return _head(rows[0])
 
     async def reclaim(self) -> Head:

@@ -1,7 +1,7 @@
 """A tenant's store on a real PostgreSQL: what is committed is loaded again, and nothing else ever is."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -328,6 +328,18 @@ async def test_effects_wait_until_they_are_due_done_or_given_up(store: PostgresT
     assert await store.due_effects(s.NOW, TEN, []) == []
     assert await store.due_effects(later, TEN, []) == [postponed]
     assert await store.next_effect_at(TEN, [first.id]) is None
+
+
+async def test_what_was_given_up_long_ago_is_forgotten_at_the_next_start(
+    store: PostgresTenantStore, connection: Connection
+) -> None:
+    now = datetime.now(UTC)
+    old, recent = (s.effect(created_at=now, failed_at=now - timedelta(days=days)) for days in (91, 89))
+    waiting = s.effect(created_at=now - timedelta(days=200), due_at=now)
+    await store.commit(s.batch(await store.claim(), effects=[old, recent, waiting]))
+    await store.claim()
+    kept = await connection.execute("SELECT id::text FROM outbox ORDER BY created_at")
+    assert kept == [(waiting.id,), (recent.id,)]
 
 
 async def test_each_lane_has_its_own_room(store: PostgresTenantStore) -> None:
