@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from decabilld.domain.checkout_amounts import payable
 from decabilld.domain.entities import CustomerProfile, Id, Invoice, InvoiceLine, Party, Position, TaxCategory
 from decabilld.domain.lifecycle import INVOICE, step
 from decabilld.domain.money import to_decimal
@@ -204,10 +205,9 @@ def issue(
 
 
 def can_pay(invoice: Invoice, policy: BillingPolicy) -> bool:
-    """Whether the balance is owed and large enough for a checkout."""
-    return (
-        invoice.status in ("issued", "partially_paid", "overdue") and invoice.balance_minor >= policy.min_checkout_minor
-    )
+    """Whether the balance is owed, and an amount that a checkout can be opened over."""
+    owed = invoice.status in ("issued", "partially_paid", "overdue")
+    return owed and payable(invoice.balance_minor, invoice.currency, policy)
 
 
 def pay(invoice: Invoice, amount_minor: int, now: datetime) -> Invoice:

@@ -6,6 +6,7 @@ from importlib.metadata import version
 import msgspec
 from aiohttp import web
 
+from decabilld.domain.checkout_amounts import least_paid_minor
 from decabilld.domain.money import to_decimal
 from decabilld.http.addresses import origin_of, socket_url
 from decabilld.http.call import encode, json_response
@@ -28,7 +29,7 @@ def config_handler(
         "disableSignup": settings.disable_signup or settings.authentication_method != "users",
         "keycloak": msgspec.to_builtins(settings.keycloak),
         "currency": policy.currency,
-        "minCheckoutAmount": to_decimal(policy.min_checkout_minor, policy.currency),
+        "minCheckoutAmount": to_decimal(least_paid_minor(policy.currency, policy), policy.currency),
         "timeZone": policy.zone.key,
         "testClock": settings.test_clock,
     }

@@ -28,7 +28,8 @@ class BillingSettings:
     )
     billing_min_checkout: Decimal = variable(
         "BILLING_MIN_CHECKOUT_PAYMENT_AMOUNT", Decimal("1.00"),
-        "Smallest gross total that is invoiced and paid online; less waits", parsing.decimal(1_000_000),
+        "Smallest gross total in BILLING_CURRENCY that is invoiced and paid online; less waits",
+        parsing.decimal(1_000_000),
     )  # fmt: skip
     billing_run_time: time = variable("BILLING_RUN_TIME", time(23, 59), "Time of a billing day's run, HH:MM",
                                        parsing.clock_time)  # fmt: skip

@@ -12,6 +12,7 @@ from decabilld.actors.preview import preview
 from decabilld.actors.registry import Tenants
 from decabilld.actors.tenant.indexes import INDEXES
 from decabilld.actors.tenant.state import TenantState
+from decabilld.domain.checkout_amounts import least_invoiced_minor
 from decabilld.domain.entities import Entity, Invoice, Position, Timetable
 from decabilld.messages.commands import DoDueWork, MoveTestClock
 from decabilld.store import books, journal
@@ -69,7 +70,8 @@ class Audit:
         for position in state.all(Position).values():
             if position.id not in closing and position.user_id not in refused:
                 left[position.user_id, position.currency] += position.net_minor
-        assert all(0 < net_minor < policy.min_checkout_minor for net_minor in left.values()), left
+        for (_, currency), net_minor in left.items():
+            assert 0 < net_minor < least_invoiced_minor(currency, policy), left
 
     async def faults(self, tenant: str) -> list[str]:
         """Of the books and of the journal's chain."""

@@ -244,3 +244,32 @@ async def test_stripe_slow_is_said_in_time_and_its_checkout_is_found_again(shop:
     await asyncio.sleep(max(0.0, begun + 26 - loop.time()))
     assert await shop.pays() == shop.stripe.sessions[shop.sessions[0]]["url"]
     assert len(shop.sessions) == 1
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "can_be"),
+    [
+        ("0.41", "USD", False),
+        ("0.45", "USD", True),  # 0.54 with the tax
+        ("0.26", "GBP", True),  # 0.31: in another currency than the operator's it is Stripe's limit that counts
+        ("0.50", "EUR", False),
+        ("1000", "UGX", False),
+        ("10.01", "MGA", False),
+        ("900000", "EUR", False),
+    ],
+)
+async def test_what_is_said_to_be_payable_is_and_the_rest_is_refused(
+    shop: Shop, price: str, currency: str, can_be: bool
+) -> None:
+    lines = [{"description": "Work", "quantity": 1, "unitPriceNet": Decimal(price)}]
+    draft = await shop.admin.post(
+        "/admin/billing/invoices/manual", {"userId": shop.anna.id, "lineItems": lines, "currency": currency}
+    )
+    await shop.admin.post(f"/admin/billing/invoices/{draft['id']}/issue")
+    assert (await shop.anna.invoice(draft["id"]))["canPay"] is can_be
+    if can_be:
+        await shop.anna.pays(draft["id"])
+    else:
+        refused = await shop.anna.refused("POST", f"/invoices/ref/{draft['id']}/pay")
+        assert (refused.status, currency in refused.message) == (400, True)
+    assert len(shop.sessions) == can_be

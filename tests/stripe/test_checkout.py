@@ -12,7 +12,6 @@ import structlog
 
 from decabilld.actors.ports import GivenUp
 from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut
-from decabilld.gateways.stripe.amounts import from_stripe, to_stripe
 from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing, SessionMissing
 from decabilld.gateways.stripe.checkout import MAX_TRIES, StripeCheckout
 from decabilld.gateways.stripe.effects import CheckoutEffects
@@ -414,26 +413,8 @@ async def test_without_stripe_what_it_should_be_told_is_given_up() -> None:
         await effects.update_customer("default", update)
 
 
-@pytest.mark.parametrize(
-    ("amount_minor", "currency", "amount"),
-    [
-        (1190, "EUR", 1190),
-        (500, "JPY", 500),
-        (5, "ISK", 500),
-        (1190, "HUF", 1190),
-        (1190, "TWD", 1190),
-        (500, "MGA", 5),
-    ],
-)
-def test_amounts_are_counted_as_stripe_counts_them(amount_minor: int, currency: str, amount: int) -> None:
-    assert to_stripe(amount_minor, currency) == amount
-    assert from_stripe(amount, currency) == amount_minor
-
-
-def test_amounts_that_stripe_cannot_take_are_refused() -> None:
+async def test_amounts_that_cannot_be_told_to_stripe_are_refused(stripe: FakeStripe, checkout: StripeCheckout) -> None:
     for amount_minor, currency in ((500, "UGX"), (510, "MGA")):
         with pytest.raises(PaymentProviderFailed, match=currency):
-            to_stripe(amount_minor, currency)
-    assert from_stripe(550, "ISK") is None
-    assert from_stripe(500, "UGX") is None
-    assert from_stripe(None, "EUR") is None
+            await ask(checkout, amount_minor=amount_minor, currency=currency)
+    assert stripe.requests == []

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 API_VERSION = "2026-10-28.endive"
 SESSION_SECONDS = 24 * 3600
-SMALLEST_AMOUNT = 50  # of EUR, USD and most others with two decimals
+SMALLEST_AMOUNTS = {"eur": 50, "usd": 50, "gbp": 30, "sek": 300, "jpy": 50}
 
 KNOWN_PARAMS = {
     "mode",
@@ -126,7 +126,7 @@ def _check_item(item: dict[str, Any], name: str) -> None:
     ):
         if not re.fullmatch(r"\d+", text):
             raise invalid(f"Invalid integer: {text}", name + where, "parameter_invalid_integer")
-    if int(item["quantity"]) * int(price["unit_amount"]) < SMALLEST_AMOUNT:
+    if int(item["quantity"]) * int(price["unit_amount"]) < SMALLEST_AMOUNTS.get(price["currency"].lower(), 1):
         raise invalid("The amount is below the smallest one that can be charged", code="amount_too_small")
     if not price.get("product_data", {}).get("name"):
         raise invalid("Missing required param", f"{name}[price_data][product_data][name]", "parameter_missing")

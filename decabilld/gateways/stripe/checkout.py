@@ -22,9 +22,9 @@ from stripe.params.checkout import (
     SessionListParams,
 )
 
+from decabilld.domain.checkout_amounts import from_stripe, to_stripe
 from decabilld.domain.ids import id_of
 from decabilld.domain.refusals import PaymentProviderFailed, PaymentProviderTimedOut, PaymentProviderUnreachable
-from decabilld.gateways.stripe.amounts import from_stripe, to_stripe
 from decabilld.gateways.stripe.answers import CheckoutSession, CustomerMissing, FoundSession, SessionMissing
 
 # Telemetry would send latencies and our platform along, and keep an id file in the home directory.
@@ -137,7 +137,7 @@ class StripeCheckout:
             metadata["subscriptionId"] = subscription_id
         params: SessionCreateParams = {
             "mode": "payment",
-            "line_items": [_line_item(invoice_number, to_stripe(amount_minor, currency), currency)],
+            "line_items": [_line_item(invoice_number, amount_minor, currency)],
             "client_reference_id": attempt_id,
             "customer": customer_id,
             "metadata": metadata,
@@ -232,9 +232,13 @@ class StripeCheckout:
 
 
 def _line_item(name: str, amount_minor: int, currency: str) -> SessionCreateParamsLineItem:
+    """Raises PaymentProviderFailed for an amount that can't be told to Stripe."""
+    amount = to_stripe(amount_minor, currency)
+    if amount is None:
+        raise PaymentProviderFailed(f"This amount of {currency} can't be paid through Stripe")
     price: SessionCreateParamsLineItemPriceData = {
         "currency": currency.lower(),
-        "unit_amount": amount_minor,
+        "unit_amount": amount,
         "product_data": {"name": name},
     }
     return {"quantity": 1, "price_data": price}

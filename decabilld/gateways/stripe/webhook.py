@@ -10,9 +10,9 @@ import msgspec
 import stripe
 from msgspec import Struct
 
+from decabilld.domain.checkout_amounts import from_stripe
 from decabilld.domain.ids import id_of
 from decabilld.domain.refusals import Invalid
-from decabilld.gateways.stripe.amounts import from_stripe
 from decabilld.messages.commands import ApplyPaymentEvent, PaymentNotice, RecordReversal
 
 CHECKOUT_EVENTS = frozenset(

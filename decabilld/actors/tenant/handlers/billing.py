@@ -21,6 +21,7 @@ from decabilld.actors.tenant.indexes import (
     subscription_due,
 )
 from decabilld.actors.tenant.state import TenantState
+from decabilld.domain.checkout_amounts import least_invoiced_minor
 from decabilld.domain.entities import (
     BillingRun,
     Entity,
@@ -211,7 +212,7 @@ class Billing:
             currency=positions[0].currency,
             now=context.now,
         )
-        if 0 < invoice.total_gross_minor < context.policy.min_checkout_minor:
+        if 0 < invoice.total_gross_minor < least_invoiced_minor(invoice.currency, context.policy):
             return None
         seller, buyer = parties
         year = issue_year(context.now, context.policy)

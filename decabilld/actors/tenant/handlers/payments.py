@@ -16,6 +16,7 @@ from decabilld.actors.tenant.indexes import ATTEMPTS_OF_INVOICE, PROFILE_OF_USER
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain import invoices
 from decabilld.domain.entities import Id, Invoice, PaymentAttempt
+from decabilld.domain.money import to_decimal
 from decabilld.domain.refusals import (
     Invalid,
     PaymentNotConfigured,
@@ -44,7 +45,8 @@ def initiate_payment(state: TenantState, command: InitiatePayment, context: Cont
     if not context.policy.online_payment:
         raise PaymentNotConfigured("Online payment is not configured")
     if not invoices.can_pay(invoice, context.policy):
-        raise Invalid(f"Invoice {invoice.number} can't be paid online (status {invoice.status})")
+        balance = f"balance {to_decimal(invoice.balance_minor, invoice.currency)} {invoice.currency}"
+        raise Invalid(f"Invoice {invoice.number} can't be paid online (status {invoice.status}, {balance})")
     for attempt in state.find(ATTEMPTS_OF_INVOICE, invoice.id):
         if attempt.status == "processing":
             raise Invalid(f"A payment of invoice {invoice.number} is under way; the bank takes some days")

@@ -4,6 +4,7 @@ from decabilld.actors.tenant.handlers.accrual import charge_elapsed
 from decabilld.actors.tenant.handlers.billing import Billing
 from decabilld.actors.tenant.indexes import POSITIONS_OF_SUBSCRIPTION
 from decabilld.actors.tenant.state import TenantState
+from decabilld.domain.checkout_amounts import least_invoiced_minor
 from decabilld.domain.entities import Subscription
 from decabilld.domain.money import to_decimal
 from decabilld.domain.refusals import Invalid, NotFound
@@ -27,7 +28,8 @@ def invoice_subscription(state: TenantState, command: InvoiceSubscription, conte
     billing = Billing(after, context)
     issued = billing.bill_positions(subscription.user_id, positions, "subscription")
     if issued is None:
-        least = to_decimal(context.policy.min_checkout_minor, subscription.terms.currency)
+        currency = subscription.terms.currency
+        least = to_decimal(least_invoiced_minor(currency, context.policy), currency)
         raise Invalid(f"What is to bill of subscription {subscription.number} is less than {least}; it waits")
     created = Entry(
         kind="invoice.created",
