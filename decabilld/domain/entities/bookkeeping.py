@@ -54,6 +54,6 @@ class Timetable(Entity, frozen=True, kw_only=True, gc=False):
     billing_date_done: date
     """Last calendar day (billing zone) whose billing run is complete."""
     zone: str
-    """The billing zone that periods are counted in; it can't change under running subscriptions."""
+    """The billing zone that periods are counted in; once there was a subscription it can't change any more."""
     test_clock: datetime | None = None
     """Where a test clock stands; None while the tenant lives in real time."""
