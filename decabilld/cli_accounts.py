@@ -162,7 +162,7 @@ def _run(settings: Settings, tenant: str, work: Callable[[AnyAccounts], Awaitabl
         return asyncio.run(run())
     except (Refusal, Busy, Unavailable, Bug, ControlSocketTaken, SettingsError, DatabaseError, HomeInUse,
             PostgresFailed, OSError) as error:  # fmt: skip
-        click.echo(f"decabilld: {error or type(error).__name__}", err=True)
+        click.echo(f"decabilld: {str(error) or type(error).__name__}", err=True)
         sys.exit(EXIT_FAULT)
 
 

@@ -40,5 +40,5 @@ def ask_daemon(settings: Settings, why: str, ask: Callable[[Path], Awaitable[_An
             sys.exit(EXIT_FAULT)
         return asyncio.run(run())
     except (Refusal, Unavailable, ControlSocketTaken, OSError) as error:
-        click.echo(f"decabilld: {error or type(error).__name__}", err=True)
+        click.echo(f"decabilld: {str(error) or type(error).__name__}", err=True)
         sys.exit(EXIT_FAULT)

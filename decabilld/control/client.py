@@ -43,7 +43,7 @@ class _Remote:
             async with self._http.post(f"http://daemon{route}", data=msgspec.json.encode(content)) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unavailable(f"the daemon doesn't answer: {error or 'time-out'}", outcome_unknown=True) from error
+            raise Unavailable(f"the daemon doesn't answer: {str(error) or 'time-out'}", outcome_unknown=True) from error
         if response.status == 200:
             return msgspec.json.decode(body, type=answer)
         failed = msgspec.json.decode(body, type=Failed)

@@ -57,7 +57,9 @@ async def _daemon(settings: Settings, http: aiohttp.ClientSession) -> Finding:
                 return well("daemon", "it runs and is ready")
             text = await response.text()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return wrong("daemon", f"it runs, but {url} doesn't answer ({error or 'time-out'}); see HOST, PORT and its log")
+        return wrong(
+            "daemon", f"it runs, but {url} doesn't answer ({str(error) or 'time-out'}); see HOST, PORT and its log"
+        )
     return wrong("daemon", f"it runs, but isn't ready: {_reason(text)}")
 
 

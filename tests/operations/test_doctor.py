@@ -1,6 +1,7 @@
 """The doctor before each patient: what is well is said to be, what is wrong is named with what to do."""
 
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -8,12 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psycopg2
 import pytest
 from aiohttp import web
 from psycopg2.extensions import parse_dsn
 
+from decabilld.control.socket_file import control_path
 from decabilld.doctor import database as database_look
+from decabilld.doctor.machine import machine
+from decabilld.settings import Settings
 from decabilld.store.condition import Condition
 from tests.control.command import decabilld
 from tests.harness.daemons import ISSUER, daemon_process
@@ -166,7 +171,7 @@ async def test_a_schema_is_planned_and_applied(empty: str, room: Path) -> None:
     server = parse_dsn(empty)
     external = {"DB_HOST": server["host"], "DB_USERNAME": server["user"], "DB_DATABASE": server["dbname"]}
     usable = await decabilld("check-config", "--json", data_dir=room, **{**BILLING, "BILLING_ISSUER_IBAN": ""})
-    assert json.loads(usable.out) == {"usable": True, "missingForInvoices": ["BILLING_ISSUER_IBAN"]}
+    assert json.loads(usable.out) == {"usable": True, "missingForInvoices": ["BILLING_ISSUER_IBAN"], "unknown": []}
     for arguments, said in (
         (["--plan", "--json"], '{"pending": ["0001_initial.sql"]}'),
         (["--plan"], "pending: 0001_initial.sql"),
@@ -203,6 +208,16 @@ async def test_a_daemon_is_looked_at_while_it_runs(room: Path) -> None:
 def of_version(number: int) -> Condition:
     return Condition(version=number, version_text=f"{number // 10_000}.x", settings={}, clock=datetime.now(UTC),
                      size_bytes=0, standby=False, encoding="UTF8", encrypted=True)  # fmt: skip
+
+
+async def test_a_daemon_that_hangs_is_said_to(room: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.socket(socket.AF_UNIX) as control:
+        control.bind(str(control_path(room)))
+        control.listen()
+        settings = Settings(data_dir=room, host="127.0.0.1", port=silent.getsockname()[1])
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.05)) as http:
+            found = await machine(settings, http)
+    assert "/api/ready doesn't answer (time-out); see HOST, PORT" in found[-1].says
 
 
 async def looked(home: Path, dsn: str, **environment: str) -> tuple[int, Mapping[str, tuple[bool, str]]]:

@@ -87,7 +87,7 @@ async def _connection(
     except asyncssh.PermissionDenied:
         raise ServerRefused(f"{address} does not accept the item's key") from None
     except (OSError, asyncssh.Error, TimeoutError) as error:
-        raise ServerAway(f"{address} can't be reached: {error or type(error).__name__}") from None
+        raise ServerAway(f"{address} can't be reached: {str(error) or type(error).__name__}") from None
     try:
         yield connection
     finally:
@@ -105,5 +105,5 @@ async def _run(connection: asyncssh.SSHClientConnection, command: str) -> tuple[
             tail = (tail + piece)[-LONGEST_OUTPUT:]
         await process.wait_closed()
     except (OSError, asyncssh.Error) as error:
-        raise ServerAway(f"The server went away during the update: {error or type(error).__name__}") from None
+        raise ServerAway(f"The server went away during the update: {str(error) or type(error).__name__}") from None
     return process.exit_status, tail.decode(errors="replace")
