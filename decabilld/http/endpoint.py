@@ -3,8 +3,10 @@
 The order is the contract's: an unknown tenant is told before anything else, a stranger learns nothing of the rest.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -20,6 +22,10 @@ from decabilld.http.principal import Principal
 from decabilld.http.schemas.fields import parse_uuid
 
 LONGEST_NUMBER = 60
+BODY_SECONDS = 30.0
+DETAILS_MAX = 20
+"""A megabyte can be wrong in a hundred thousand places."""
+LONGEST_PLACE = 100
 DEFAULT_TENANT = "default"
 
 
@@ -48,8 +54,9 @@ def endpoint(
             call.ids = _ids(request, path_ids)
         if query is not None:
             call.query = _load(query, dict(request.query)) if request.query_string else defaults
+        if body is not None or auth is Auth.SIGNED:
+            call.raw_body = await _whole_body(request)
         if body is not None:
-            call.raw_body = await request.read()
             call.body = read_body(body, call.raw_body, required=operation.body_required)
         return await operation.handler(call)
 
@@ -90,6 +97,17 @@ def _ids(request: web.Request, names: list[str]) -> dict[str, str]:
     return ids
 
 
+async def _whole_body(request: web.Request) -> bytes:
+    """Raises NotJson for one that breaks off, can't be unpacked or takes too long; HTTPRequestEntityTooLarge."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise NotJson(f"The request body did not come within {BODY_SECONDS:g} s") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise NotJson("The request body breaks off, or is not packed as its Content-Encoding says") from None
+
+
 def read_body(schema: Schema, raw: bytes, *, required: bool) -> dict[str, Any]:
     """The body as the schema loads it; none at all counts as an empty object where it may be left out."""
     if not raw and not required:
@@ -116,15 +134,14 @@ def _load(schema: Schema, sent: dict[str, Any]) -> dict[str, Any]:
     try:
         return schema.load(sent)  # type: ignore[no-any-return]
     except ValidationError as error:
-        raise Malformed(list(_flattened(error.messages))) from None
+        raise Malformed(list(islice(_flattened(error.messages), DETAILS_MAX))) from None
 
 
-def _flattened(messages: Any, place: str = "") -> list[tuple[str, str]]:
+def _flattened(messages: Any, place: str = "") -> Iterator[tuple[str, str]]:
     """marshmallow's tree of messages as pairs: `orderingHighlights.0.icon`, what is wrong."""
     if isinstance(messages, dict):
-        return [
-            pair
-            for key, below in messages.items()
-            for pair in _flattened(below, f"{place}.{key}" if place else str(key))
-        ]
-    return [(place, str(message)) for message in (messages if isinstance(messages, list) else [messages])]
+        for key, below in messages.items():
+            yield from _flattened(below, f"{place}.{key}" if place else str(key))
+    else:
+        for message in messages if isinstance(messages, list) else [messages]:
+            yield place[:LONGEST_PLACE], str(message)

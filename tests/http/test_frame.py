@@ -206,6 +206,31 @@ async def test_an_optional_body_may_be_left_out_but_not_be_wrong(edge: Edge) -> 
         assert (await edge.call("POST", "/api/hopes", raw=raw))[1]["message"].startswith("The request body"), raw
 
 
+async def test_a_body_that_does_not_come_whole(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the client's fault: no 5xx, no traceback, and nobody is waited for without end."""
+    monkeypatch.setattr("decabilld.http.endpoint.BODY_SECONDS", 0.2)
+    with capture_logs() as logs:
+        status, answer, _ = await edge.call("POST", "/api/wishes", raw=b"{}", Content_Encoding="gzip")
+        assert (status, answer["error"]) == (400, "Bad Request")
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.client.port)
+        writer.write(b"POST /api/wishes HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+        _, leaver = await asyncio.open_connection("127.0.0.1", edge.client.port)
+        leaver.write(b"POST /api/wishes HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{")
+        await leaver.drain()
+        leaver.transport.abort()
+        await asyncio.sleep(0.3)
+    assert {(line["event"], line["status"]) for line in logs} == {("request", 400)}
+
+
+async def test_of_very_many_faults_the_first_are_told(edge: Edge) -> None:
+    wrong = {"name": "abc", "parts": [5] * 9_000, **{f"x{number}": 1 for number in range(5_000)}, "y" * 500: 1}
+    status, answer, _ = await edge.call("POST", "/api/wishes", wrong)
+    assert (status, len(answer["details"])) == (400, 20)
+    assert len(answer["message"]) < 5_000
+
+
 async def test_too_large_a_body(edge: Edge) -> None:
     status, body, _ = await edge.call("POST", "/api/wishes", {"name": "abc", "free": {"a": "x" * 100_000}})
     assert (status, body["error"], body["statusCode"]) == (413, "Payload Too Large", 413)

@@ -27,7 +27,7 @@ async def stripe_payment_webhook(call: Call) -> web.Response:
     read_event = call.deps.read_payment_event
     if read_event is None:
         raise PaymentNotConfigured("No payment processor is configured")
-    tenant_id, command = read_event(await call.request.read(), call.request.headers.get("Stripe-Signature", ""))
+    tenant_id, command = read_event(call.raw_body, call.request.headers.get("Stripe-Signature", ""))
     if isinstance(command, RecordReversal):
         tenant_id, command = await _traced(call, tenant_id, command)
     if tenant_id is not None and tenant_id in call.deps.settings.tenant_ids:

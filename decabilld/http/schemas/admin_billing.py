@@ -1,6 +1,6 @@
 """What the operator sees and does: summary, bill-now, all invoices, their audit log, the test clock."""
 
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from decabilld.http.schemas.base import Answer, Request
 from decabilld.http.schemas.catalog import TAX_CATEGORIES
@@ -18,6 +18,7 @@ from decabilld.http.schemas.fields import (
     Instant,
     QueryCount,
     Text,
+    Tuple,
 )
 from decabilld.http.schemas.invoices import InvoiceDetailResponseSchema, InvoiceResponseSchema
 
@@ -86,11 +87,7 @@ class ManualInvoiceLineItemDtoSchema(Request):
 
 
 class UpdateManualInvoiceDtoSchema(Request):
-    line_items = fields.List(
-        fields.Nested(ManualInvoiceLineItemDtoSchema),
-        required=True,
-        validate=validate.Length(min=1, max=MANUAL_LINES_MAX),
-    )
+    line_items = Tuple(fields.Nested(ManualInvoiceLineItemDtoSchema), least=1, most=MANUAL_LINES_MAX, required=True)
 
 
 class CreateManualInvoiceDtoSchema(UpdateManualInvoiceDtoSchema):

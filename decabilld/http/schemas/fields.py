@@ -274,12 +274,14 @@ class FreeObject(fields.Field[dict[str, Any]]):
 class Tuple(fields.List[Any]):
     """A list that is kept as a tuple."""
 
-    def __init__(self, inner: fields.Field[Any], *, most: int | None = None, **more: Any) -> None:
-        super().__init__(inner, validate=validate.Length(max=most), **more)
+    def __init__(self, inner: fields.Field[Any], *, least: int | None = None, most: int, **more: Any) -> None:
+        super().__init__(inner, validate=validate.Length(min=least, max=most), **more)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> Any:
         if not isinstance(value, list):
             raise ValidationError("Not a valid list.")
+        # Before its items are looked at: of very many that would take seconds.
+        self._validate(value)
         return tuple(super()._deserialize(value, attr, data, **more))
 
 

@@ -25,7 +25,7 @@ WORDS = {
     "statusCode": "The HTTP status once more.",
     "error": "The status in words (RFC 9110).",
     "code": "Machine-readable and stable, where there is more to tell than the status.",
-    "details": "What is wrong with the request, place by place; the same is in `message`.",
+    "details": "What is wrong with the request, place by place, the first twenty; the same is in `message`.",
     "field": "The place in the request, such as `orderingHighlights.0.icon`.",
     "correlationId": "With a 500: what to name when asking for help.",
     # --- users and sessions ---
