@@ -157,9 +157,11 @@ class _Look:
             listed = await _within(LISTING_SECONDS, _listed(self._provider))
             by_item = _by_item(listed)
             servers = sum(map(len, by_item.values()))
-            await self._look_for_orphans(by_item)
+            # Orphans come last: a great many of another's would leave nothing to be confirmed for our own.
             await self._look_for_returned(by_item)
             failure = await self._look_for_vanished(by_item)
+            if failure is None:
+                await self._look_for_orphans(by_item)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - a provider may be anybody's code: its faults stop no other

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from decabilld.actors import server_comparison
 from decabilld.actors.server_comparison import Compared
 from decabilld.control.client import remote_servers
 from decabilld.control.socket_file import control_path
@@ -161,6 +162,30 @@ async def test_a_list_that_fails_or_is_another_accounts_proves_nothing(books: Bo
     hetzner.servers.update(kept)
     assert await books.compared() == Compared(provider="hetzner", servers=2)
     assert await books.told("server.vanished", "server.orphan_found") == []
+
+
+async def test_nothing_is_deleted_in_an_account_that_looks_like_anothers(books: Books) -> None:
+    anna = await books.shop.customer("anna")
+    await books.sold(anna, 2)
+    hetzner = books.shop.hetzner
+    hetzner.servers.clear()
+    anothers = hetzner.add_server("calm-heron-x2345", {"decabilld-item": new_id()})
+    assert "another account" in ((await books.compared(delete=True)).failure or "")
+    assert list(hetzner.servers) == [anothers["id"]]
+    assert await books.told("server.vanished", "server.orphan_found", "server.orphan_deleted") == []
+
+
+async def test_however_many_orphans_there_are_what_has_vanished_is_found(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_comparison, "CONFIRMED_MAX", 3)
+    anna = await books.shop.customer("anna")
+    first, _ = await books.sold(anna, 2)
+    for number in range(5):
+        books.shop.hetzner.add_server(f"calm-heron-{number}", {"decabilld-item": new_id()})
+    await books.compared()
+    del books.shop.hetzner.servers[first["id"]]
+    assert [gone.item_id for gone in (await books.compared()).vanished] == [first["item"]]
 
 
 async def test_a_list_that_is_old_or_lacks_some_proves_nothing(books: Books) -> None:
