@@ -212,6 +212,8 @@ def test_secrets_are_masked_at_any_depth_and_the_rest_stays() -> None:
     assert shown["git"]["repositoryUrl"] == "https://***@git.example/r"
     assert (shown["service"], shown["disableSignup"]) == ("controller", True)
     assert masked({"staticApiKey": None}) == {"staticApiKey": None}
+    odd = ("STATIC_API_KEY", "private-key", "smtp.password", "Secret ")
+    assert masked(dict.fromkeys(odd, "hush")) == dict.fromkeys(odd, "***")
 
 
 @LAW

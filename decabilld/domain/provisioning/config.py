@@ -15,8 +15,9 @@ SERVICES = ("controller", "manager")
 NOTHING_DEPLOYED = "none"
 
 SECRET_FIELDS = ("password", "secret", "token", "apikey", "privatekey")
-"""A field whose name, in lower case, ends in one of these is secret."""
+"""A field whose name, in lower case and by its letters and digits alone, ends in one of these is secret."""
 MASK = "***"
+_NO_LETTERS = re.compile("[^a-z0-9]")
 _CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/?#\s]*@")
 
 _OTHER_NAMES = {"agenstra-controller": "controller", "agenstra-manager": "manager"}
@@ -90,7 +91,7 @@ def masked(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _masked_value(name: str, value: Any) -> Any:
-    if value is not None and name.lower().endswith(SECRET_FIELDS):
+    if value is not None and _NO_LETTERS.sub("", name.lower()).endswith(SECRET_FIELDS):
         return MASK
     if isinstance(value, Mapping):
         return masked(value)
