@@ -1,18 +1,25 @@
 """Where the daemon listens: on sockets of its own, or on those it was handed, so that a restart refuses nobody.
 
-Owns sockets, and how the edges' sites open and close. What is said over them is the edges' affair.
+Owns sockets, how the edges' sites open and close, and what is told to whoever speaks no HTTP. What is said over them
+is the edges' affair.
 """
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
+import uuid
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
 
 import structlog
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from decabilld.http.errors import error_response
+from decabilld.http.origins import SECURITY_HEADERS
 
 FIRST_DESCRIPTOR = 3
 BACKLOG = 1024
@@ -25,6 +32,35 @@ NAMES: tuple[Name, ...] = ("http", "socketio")
 PORT_OF: Mapping[Name, str] = MappingProxyType({"http": "PORT", "socketio": "WEBSOCKET_PORT"})
 """The setting of each one's port."""
 _log = structlog.get_logger("sites")
+
+
+_of_library = RequestHandler.handle_error
+
+
+def _refuse(
+    connection: RequestHandler,
+    request: web.BaseRequest,
+    status: int = 500,
+    exc: BaseException | None = None,
+    message: str | None = None,
+) -> web.StreamResponse:
+    """Instead of the library's own answer: in the contract's shape, and without a traceback for whatever comes."""
+    if status >= 500:
+        return _of_library(connection, request, status, exc, message)
+    headers = {**SECURITY_HEADERS, "X-Correlation-Id": str(uuid.uuid4())}
+    refused = error_response(status, "That is no HTTP/1.1, or its head is too long", headers=headers)
+    refused.force_close()
+    return refused
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Not the client's, who packed badly a body that nobody has read."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], web.RequestPayloadError)
+
+
+# Nothing short of this reaches what is no request: neither middlewares nor handlers see it.
+RequestHandler.handle_error = _refuse  # type: ignore[assignment, method-assign]
+logging.getLogger("aiohttp.server").addFilter(_is_ours)
 
 
 class BadSocket(Exception):
