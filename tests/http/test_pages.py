@@ -40,6 +40,14 @@ async def test_a_page_may_run_and_ask_nothing_of_others(start_edge: StartEdge) -
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
+async def test_no_host_writes_its_own_policy(edge: Edge) -> None:
+    for path in ("/docs/socket", "/api/config"):
+        for host in ("x;script-src *", "x, script-src", "x'"):
+            assert (await edge.call("GET", path, Host=host))[0] == 400, host
+        for host in ("billing.example.org", "[::1]:3200", "xn--bcher-kva.example:80", "my_host"):
+            assert (await edge.call("GET", path, Host=host))[0] == 200, host
+
+
 async def test_our_own_pages_may_change_things_where_others_may_not(start_edge: StartEdge) -> None:
     edge = await start_edge(cors_origins=("https://app.example.org",), public_url="https://billing.example.org/api")
     own = str(edge.client.make_url("/")).rstrip("/")
