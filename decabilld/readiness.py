@@ -126,7 +126,8 @@ class Readiness:
         for path in self._paths:
             look = self._disk_looks.pop(path, None) or loop.run_in_executor(None, self._free_share, path)
             try:
-                share = await asyncio.wait_for(asyncio.shield(look), DISK_SECONDS)
+                async with asyncio.timeout(DISK_SECONDS):
+                    share = await asyncio.shield(look)
             except FileNotFoundError:
                 continue  # documents' directory comes with the first document
             except OSError as error:  # a time-out is one, too

@@ -1,13 +1,13 @@
 """The only `create_task`: tasks are kept alive, named, and none of them fails unheard."""
 
 import asyncio
-import contextlib
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import structlog
 
 T = TypeVar("T")
+AGAIN_SECONDS = 0.5
 _log = structlog.get_logger("tasks")
 _running: set[asyncio.Task[Any]] = set()
 
@@ -32,11 +32,16 @@ async def to_the_end(work: Coroutine[Any, Any, T], *, name: str) -> T:
         raise
 
 
-async def cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel it, and wait until it has ended."""
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+async def cancelled(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel them, and wait until they have ended.
+
+    They are cancelled again and again, since one cancel may be lost: Python 3.11's `asyncio.wait_for`, which libraries
+    use, swallows one that comes together with its result.
+    """
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=AGAIN_SECONDS)
 
 
 def _finished(task: asyncio.Task[Any]) -> None:

@@ -126,7 +126,8 @@ class TenantActor:
         )
         self._mailbox.offer(envelope)
         try:
-            return await asyncio.wait_for(future, timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):
+                return await future
         except TimeoutError:
             raise Unavailable("no answer in time", outcome_unknown=True) from None
 

@@ -65,7 +65,8 @@ class Outbox:
             except Unavailable:
                 pause = 1.0
             try:
-                await asyncio.wait_for(self._wanted.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._wanted.wait()
             except TimeoutError:
                 continue
 
@@ -129,7 +130,8 @@ class Outbox:
         except msgspec.ValidationError as error:
             return "given_up", *_given_up(row, _said(f"not understood by this version: {error}"), self._clock())
         try:
-            outcome = await asyncio.wait_for(self._runners[type(effect)](self._actor.tenant_id, effect), EFFECT_SECONDS)
+            async with asyncio.timeout(EFFECT_SECONDS):
+                outcome = await self._runners[type(effect)](self._actor.tenant_id, effect)
         except GivenUp as refused:
             reason = _said(str(refused))
             _log.error("effect_refused", effect=row.kind, id=row.id, reason=reason)

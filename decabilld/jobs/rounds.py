@@ -11,7 +11,7 @@ import structlog
 from msgspec import Struct
 
 from decabilld.actors.ports import Unavailable
-from decabilld.tasks import spawn
+from decabilld.tasks import cancelled, spawn
 
 FIRST_SECONDS = 60.0
 """To the first round at most: a daemon that is often started anew must come to its rounds, too."""
@@ -36,9 +36,7 @@ class Rounds:
 
     async def stop(self) -> None:
         """What is under way is broken off; the next daemon does it again."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(*self._tasks)
 
 
 async def _again_and_again(one: Round) -> None:

@@ -25,7 +25,7 @@ from decabilld.domain.refusals import Refusal
 from decabilld.ids import new_id
 from decabilld.messages.commands import DoDueWork, ReconcilePayments, Work
 from decabilld.messages.decision import Command
-from decabilld.tasks import spawn
+from decabilld.tasks import cancelled, spawn
 
 ASK_SECONDS = 3600.0
 RETRY_SECONDS = 5.0
@@ -107,11 +107,8 @@ class BillingTimetable:
             self._scheduler.pause()
             await asyncio.sleep(0)  # jobs that have just begun end at their first step; shut down, they'd be cancelled
             self._scheduler.shutdown(wait=False)
-        tasks = list(self._under_way.values())
-        for task in tasks:
-            task.cancel()
-        # Also gives the loop the turn in which the shutdown really happens.
-        await asyncio.gather(asyncio.sleep(0), *tasks, return_exceptions=True)
+        await cancelled(*self._under_way.values())
+        await asyncio.sleep(0)  # the turn in which the shutdown really happens
 
     def _every(self, milliseconds: int, job: str, *kinds: Work) -> None:
         self._add(_each(milliseconds), job, DoDueWork(kinds=kinds))

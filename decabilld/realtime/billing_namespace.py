@@ -172,7 +172,8 @@ class BillingNamespace:
         generated_at = self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         try:
             await self._authenticator.authenticate(socket.authorization, caller.tenant_id)
-            items = await asyncio.wait_for(self._snapshot(caller.tenant_id, caller.user_id), SNAPSHOT_SECONDS)
+            async with asyncio.timeout(SNAPSHOT_SECONDS):
+                items = await self._snapshot(caller.tenant_id, caller.user_id)
         except (Unauthenticated, Forbidden) as refusal:
             await self._end(socket, refusal.message)
         except (Unavailable, NothingSeen, TimeoutError):

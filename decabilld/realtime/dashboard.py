@@ -68,7 +68,8 @@ class Dashboard:
         self, provider: str, tenant_id: str, items: Sequence[SubscriptionItem]
     ) -> Sequence[ServerStatus] | None:
         try:
-            return await asyncio.wait_for(self._look_ups[provider](tenant_id, items), LOOK_UP_SECONDS)
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                return await self._look_ups[provider](tenant_id, items)
         except Exception as error:  # noqa: BLE001 (whatever an outsider does wrong: logged, and its items are left out)
             _log.warning(
                 "provider_silent", provider=provider, tenant=tenant_id, reason=f"{type(error).__name__}: {error}"

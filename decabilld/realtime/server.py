@@ -16,7 +16,7 @@ from socketio.packet import Packet
 from decabilld.clock import Clock
 from decabilld.realtime.billing_namespace import BillingNamespace
 from decabilld.realtime.ports import Authenticator, RealtimeSettings, Snapshot
-from decabilld.tasks import spawn
+from decabilld.tasks import cancelled, spawn
 
 SOCKETS_MAX = 5_000
 SOCKETS: web.AppKey[Callable[[], int]] = web.AppKey("sockets")
@@ -94,7 +94,7 @@ def create_socket_app(
     async def sweeping(_: web.Application) -> AsyncIterator[None]:
         task = spawn(_send_strangers_away(server, namespace), name="socket strangers")
         yield
-        task.cancel()
+        await cancelled(task)
 
     async def close_all(_: web.Application) -> None:
         await namespace.farewell()

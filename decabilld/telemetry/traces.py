@@ -127,7 +127,8 @@ class Traces:
         # Of its own, and not waited for at the end of the process: the exporter may hang on the collector.
         threading.Thread(target=end, name="last traces", daemon=True).start()
         try:
-            await asyncio.wait_for(sent.wait(), CLOSE_SECONDS)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await sent.wait()
         except TimeoutError:
             return
 

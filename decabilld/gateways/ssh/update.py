@@ -16,6 +16,7 @@ from decabilld.domain.provisioning import SERVICES
 STACKS_DIRECTORY = "/opt/decabill"
 CONNECT_SECONDS = 20
 RUN_SECONDS = 15 * 60
+CLOSE_SECONDS = 5
 LONGEST_OUTPUT = 4096
 _READ_AT_ONCE = 32 * 1024
 
@@ -93,7 +94,8 @@ async def _connection(
     finally:
         connection.abort()
         with suppress(TimeoutError, OSError, asyncssh.Error):
-            await asyncio.wait_for(connection.wait_closed(), 5)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await connection.wait_closed()
 
 
 async def _run(connection: asyncssh.SSHClientConnection, command: str) -> tuple[int | None, str]:
