@@ -1,7 +1,5 @@
 """The daemon's own keys: given by the operator, or made once and kept in the data directory with mode 0600."""
 
-import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -12,23 +10,32 @@ from pathlib import Path
 from decabilld.ownership import hand_over
 from decabilld.sealing import Keyring
 from decabilld.settings import Settings, SettingsError
+from decabilld.settings.parsing import KEY_BYTES, key_bytes
 
-KEY_BYTES = 32
+JWT_SECRET_CHARACTERS_MIN = 32
 KEPT_KEY = "encryption_key"
 KEPT_PREVIOUS_KEY = "encryption_key.previous"
 
 
 def jwt_secret(settings: Settings) -> str:
-    """The secret that signs tokens. In production the settings have refused to go without."""
-    return settings.jwt_secret or _kept(settings.data_path / "jwt_secret", lambda: secrets.token_urlsafe(48))
+    """The secret that signs tokens. In production the settings have refused to go without. Raises SettingsError."""
+    if settings.jwt_secret is not None:
+        return settings.jwt_secret
+    path = settings.data_path / "jwt_secret"
+    kept = _kept(path, lambda: secrets.token_urlsafe(48))
+    if len(kept) < JWT_SECRET_CHARACTERS_MIN:
+        raise SettingsError(
+            f"{path} must hold {JWT_SECRET_CHARACTERS_MIN} characters or more; remove it, and one is made"
+        )
+    return kept
 
 
 def encryption_key(settings: Settings) -> bytes:
-    """32 bytes. Raises SettingsError for a given key of another length."""
-    given = settings.encryption_key
-    if given is None:
-        given = _kept(settings.data_path / KEPT_KEY, lambda: secrets.token_hex(KEY_BYTES))
-    return _key("ENCRYPTION_KEY", given)
+    """32 bytes. Raises SettingsError for a key of another length."""
+    if settings.encryption_key is not None:
+        return _key("ENCRYPTION_KEY", settings.encryption_key)
+    path = settings.data_path / KEPT_KEY
+    return _key(str(path), _kept(path, lambda: secrets.token_hex(KEY_BYTES)))
 
 
 def keyring(settings: Settings) -> Keyring:
@@ -62,15 +69,11 @@ def end_rotation(settings: Settings) -> None:
     (settings.data_path / KEPT_PREVIOUS_KEY).unlink(missing_ok=True)
 
 
-def _key(variable: str, given: str) -> bytes:
-    for decode in (bytes.fromhex, lambda text: base64.b64decode(text, validate=True)):
-        try:
-            key = decode(given)
-        except (ValueError, binascii.Error):
-            continue
-        if len(key) == KEY_BYTES:
-            return key
-    raise SettingsError(f"{variable} must be 32 bytes, as 64 hex digits or base64")
+def _key(named: str, given: str) -> bytes:
+    try:
+        return key_bytes(given)
+    except ValueError as error:
+        raise SettingsError(f"{named} must be {error}") from None
 
 
 def code_key(settings: Settings) -> bytes:

@@ -37,11 +37,12 @@ class AccessSettings:
     )  # fmt: skip
     encryption_key: str | None = variable(
         "ENCRYPTION_KEY", None, "32 bytes, base64 or hex; default: made once and kept, but not in production",
-        secret=True,
+        parsing.encryption_key, secret=True,
     )  # fmt: skip
     encryption_key_previous: str | None = variable(
-        "ENCRYPTION_KEY_PREVIOUS", None, "The key before that one, until `decabilld rotate-key` is done", secret=True
-    )
+        "ENCRYPTION_KEY_PREVIOUS", None, "The key before that one, until `decabilld rotate-key` is done",
+        parsing.encryption_key, secret=True,
+    )  # fmt: skip
     disable_signup: bool = variable("DISABLE_SIGNUP", False, "Whether registering is refused", parsing.flag)
     confirmation_code_ttl_minutes: int = variable(
         "CONFIRMATION_CODE_TTL_MINUTES", 60, "Minutes until a code sent by mail expires", parsing.whole(1, 10_080)

@@ -4,17 +4,21 @@ Each parser raises ValueError with the end of the sentence "NAME must be ...". K
 `settings`'s.
 """
 
+import base64
+import contextlib
 import re
 from collections.abc import Callable
 from datetime import time
 from decimal import Decimal, InvalidOperation
 from email.utils import parseaddr
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from zoneinfo import ZoneInfo
 
 from decabilld.domain.money import check_currency
 from decabilld.domain.refusals import Invalid
 
+KEY_BYTES = 32
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -133,6 +137,20 @@ def address(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s?#@/]+[^\s?#]*", value):
         raise ValueError("an address such as https://billing.example.org")
     return value.rstrip("/")
+
+
+def encryption_key(value: str) -> str:
+    key_bytes(value)
+    return value
+
+
+def key_bytes(value: str) -> bytes:
+    """What the text of an encryption key stands for."""
+    for decode in (bytes.fromhex, partial(base64.b64decode, validate=True)):
+        with contextlib.suppress(ValueError):
+            if len(key := decode(value)) == KEY_BYTES:
+                return key
+    raise ValueError(f"{KEY_BYTES} bytes, as 64 hex digits or base64")
 
 
 def domain(value: str) -> str:

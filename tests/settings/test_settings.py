@@ -1,10 +1,12 @@
 """What the operator may set about access, and what production refuses to start with."""
 
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from decabilld.keys import encryption_key, jwt_secret
 from decabilld.settings import SettingsError, load
 
 PRODUCTION = {
@@ -65,3 +67,21 @@ def test_addresses_and_networks() -> None:
     settings = load({**KEYCLOAK, "TRUSTED_PROXIES": "10.0.0.0/8, ::1"})
     assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
     assert settings.keycloak_auth_server_url == "https://id.example.org"
+
+
+@pytest.mark.parametrize("name", ["ENCRYPTION_KEY", "ENCRYPTION_KEY_PREVIOUS"])
+def test_a_key_is_looked_at_with_the_other_settings(name: str) -> None:
+    keys = {"ENCRYPTION_KEY": "00" * 32, "ENCRYPTION_KEY_PREVIOUS": "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s="}
+    load(keys)
+    for wrong in ("zz", "00" * 31, "00" * 33, "q6ur"):
+        with pytest.raises(SettingsError, match=f"{name} must be 32 bytes, as 64 hex digits or base64"):
+            load({**keys, name: wrong})
+
+
+def test_a_kept_secret_that_was_emptied_signs_and_seals_nothing(tmp_path: Path) -> None:
+    settings = load({"DECABILLD_DATA_DIR": str(tmp_path)})
+    assert len(jwt_secret(settings)) >= 32
+    for name, take in (("jwt_secret", jwt_secret), ("encryption_key", encryption_key)):
+        (tmp_path / name).write_text("\n")
+        with pytest.raises(SettingsError, match=f"{name} must"):
+            take(settings)
