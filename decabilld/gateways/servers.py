@@ -112,7 +112,7 @@ class ServerEffects:
         assert isinstance(effect, CreateServer)
         item = await self._item(tenant_id, effect)
         provider = self._provider(item)
-        if isinstance(effect, CreateForBackorder):
+        if isinstance(effect, CreateForBackorder) and item.unwanted_since is None:
             provider.make_way()
         try:
             server = await _only(provider, await provider.servers_of(item.id))

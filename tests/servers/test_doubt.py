@@ -166,6 +166,9 @@ async def test_a_backorder_asks_nothing_while_requests_are_short(desk: Desk, mon
         await process.create_server("t", desk.effect(CreateForBackorder))
     assert desk.fake.requests == []
     assert isinstance(await process.create_server("t", desk.effect(CreateServer)), ConfirmServerCreated)
+    desk.item = replace(desk.item, unwanted_since=desk.item.created_at)
+    left = await process.create_server("t", desk.effect(CreateForBackorder))
+    assert isinstance(left, ConfirmServerCreated), "the end of one can't wait"
 
 
 async def test_of_two_servers_the_older_one_becomes_the_items(desk: Desk) -> None:
