@@ -4,7 +4,6 @@ Owns pure rules. Making the server is `gateways`' work, when to make it the tena
 """
 
 from decabilld.domain.provisioning.config import (
-    SECRET_FIELDS,
     SERVICES,
     ProvisioningOption,
     effective_config,
@@ -17,7 +16,6 @@ from decabilld.domain.provisioning.hostnames import hostname
 from decabilld.domain.provisioning.schema import check_config, check_schema
 
 __all__ = [
-    "SECRET_FIELDS",
     "SERVICES",
     "ProvisioningOption",
     "check_config",
