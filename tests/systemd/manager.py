@@ -26,14 +26,13 @@ DAEMON = (str(Path(sys.executable).with_name("decabilld")), "serve")
 class Manager:
     """Ports and a notification socket that outlive every daemon."""
 
-    def __init__(self, home: Path, *, abstract: bool = False) -> None:
+    def __init__(self, home: Path) -> None:
         self.sockets = [_listening() for _ in NAMES]
         self.ports = [taken.getsockname()[1] for taken in self.sockets]
         self.heard: list[tuple[float, dict[str, str]]] = []
-        path = str(home / "notify")
-        self.address = f"@{path}" if abstract else path
+        self.address = str(home / "notify")
         self._ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._ear.bind(f"\0{path}" if abstract else path)
+        self._ear.bind(self.address)
         self._ear.setblocking(False)
         asyncio.get_running_loop().add_reader(self._ear, self._hear)
 
@@ -120,12 +119,12 @@ class ManagedDaemon(DaemonProcess):
 
 
 @asynccontextmanager
-async def managed(*, abstract: bool = False, **environment: str) -> AsyncIterator[ManagedDaemon]:
+async def managed(**environment: str) -> AsyncIterator[ManagedDaemon]:
     """A daemon that isn't started yet, with a data directory of its own, and its manager."""
-    with tempfile.TemporaryDirectory(prefix="decabilld-managed-") as name:
-        home = Path(name)
-        home.chmod(0o711)  # noqa: ASYNC240 - as root, the database's unprivileged user must get through
-        manager = Manager(home, abstract=abstract)
+    home = scratch_directory("decabilld-managed-")
+    home.chmod(0o711)
+    try:
+        manager = Manager(home)
         try:
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
                 daemon = ManagedDaemon(manager, home / "data", http, environment)
