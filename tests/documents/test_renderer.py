@@ -56,6 +56,18 @@ async def test_a_process_makes_the_same_bytes_and_is_kept_for_the_next(renderer)
     )
 
 
+async def test_a_process_that_has_made_enough_makes_room_for_another(renderer, monkeypatch):
+    """The typesetter gives no memory back: three thousand lines cost 300 MB for good."""
+    monkeypatch.setattr("decabilld.gateways.documents.renderer.LINES_MAX", 61)
+    await renderer.render(SHAPES["sixty lines"], "invoice")
+    pid = the_process(renderer)
+    assert await renderer.render(invoice(), "invoice") == pdf.render(invoice(), "invoice", BERLIN)
+    assert await gone(pid)
+    assert len(renderer._all) == 0
+    await renderer.render(invoice(), "invoice")
+    assert the_process(renderer) != pid
+
+
 async def test_answers_go_to_those_who_asked():
     examples = [replace(invoice(), number=f"INV-2026-{n:05}") for n in range(30)]
     renderer = DocumentRenderer(BERLIN, workers=2)
