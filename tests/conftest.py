@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import shutil
 from collections.abc import Iterator
 
 import psycopg2
@@ -22,14 +21,13 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def postgres_dsn() -> Iterator[str]:
     """DSN of a running server, its database `postgres`."""
-    home = scratch_directory("decabilld-test-")
-    server = EmbeddedPostgres(home, max_connections=60, settings=UNSAFE_BUT_FAST)
-    asyncio.run(server.start())
-    try:
-        yield server.dsn
-    finally:
-        asyncio.run(server.stop())
-        shutil.rmtree(home)
+    with scratch_directory("decabilld-test-") as home:
+        server = EmbeddedPostgres(home, max_connections=60, settings=UNSAFE_BUT_FAST)
+        asyncio.run(server.start())
+        try:
+            yield server.dsn
+        finally:
+            asyncio.run(server.stop())
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """`create-admin` and `import-users`, beside a running daemon and without one."""
 
 import json
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from time import monotonic
@@ -17,6 +16,7 @@ from decabilld.store.embedded import read_dsn
 from tests.control.command import decabilld
 from tests.harness.daemons import DaemonProcess, RunningDaemon, running_daemon
 from tests.harness.people import PASSWORD, Customer, Refused
+from tests.harness.scratch import scratch_directory
 
 ROOT, ANNA, BEN = "root@example.com", "anna@example.com", "ben@example.com"
 CONFIRMED = "2024-05-01T12:00:00Z"
@@ -37,10 +37,9 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A data directory of its own, which the database's unprivileged user can reach."""
-    with tempfile.TemporaryDirectory(prefix="decabilld-control-") as name:
-        Path(name).chmod(0o711)
-        yield Path(name) / "data"
+    """A data directory of its own."""
+    with scratch_directory("decabilld-control-") as home:
+        yield home / "data"
 
 
 def anybody(http: aiohttp.ClientSession, daemon: RunningDaemon, tenant: str = "default") -> Customer:

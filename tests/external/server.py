@@ -129,8 +129,7 @@ class ExternalPostgres:
 @contextmanager
 def external_postgres(version: str = SYSTEM) -> Iterator[ExternalPostgres]:
     """One of `versions.py`, with an empty database. Where it is lacking the test is skipped, or fails in CI."""
-    with programs(version) as binaries:
-        home = scratch_directory("decabilld-external-")
+    with programs(version) as binaries, scratch_directory("decabilld-external-") as home:
         server = ExternalPostgres(binaries, home)
         try:
             server.make()
@@ -139,4 +138,3 @@ def external_postgres(version: str = SYSTEM) -> Iterator[ExternalPostgres]:
             yield server
         finally:
             server.stop()
-            shutil.rmtree(home)

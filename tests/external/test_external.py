@@ -1,7 +1,6 @@
 """A daemon on a PostgreSQL that isn't its own: half a year of billing, its restart under load, moves there and back."""
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +21,7 @@ from tests.crash.writers import PASSWORD
 from tests.external.server import ExternalPostgres
 from tests.external.versions import PACKAGED
 from tests.harness.daemons import daemon_process
+from tests.harness.scratch import scratch_directory
 from tests.operations.archives import rows, sql
 
 AWAY_SECONDS = 2.0
@@ -40,10 +40,9 @@ class TownElsewhere(Town):
 
 @pytest.fixture
 def room() -> Iterator[Path]:
-    """Where, as root, the database's unprivileged user may pass."""
-    with tempfile.TemporaryDirectory(prefix="decabilld-external-room-") as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
+    """A directory of its own, not one of pytest\'s, which are closed to the database\'s unprivileged user."""
+    with scratch_directory("decabilld-external-room-") as room:
+        yield room
 
 
 def test_the_whole_story_is_told_on_it(external: ExternalPostgres) -> None:

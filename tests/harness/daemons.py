@@ -6,7 +6,6 @@ Owns starting, stopping and the audit at the end; who speaks to them is `people.
 import asyncio
 import copy
 import os
-import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -263,13 +262,11 @@ class DaemonProcess:
 @asynccontextmanager
 async def daemon_process(**environment: str) -> AsyncIterator[DaemonProcess]:
     """A started daemon with a data directory of its own; `environment` are variables over `PROCESS_ENVIRONMENT`."""
-    home = scratch_directory("decabilld-process-")
-    home.chmod(0o711)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-        process = DaemonProcess(home / "data", http, environment)
-        try:
-            await process.start()
-            yield process
-        finally:
-            await process.stop()
-            shutil.rmtree(home)
+    with scratch_directory("decabilld-process-") as home:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+            process = DaemonProcess(home / "data", http, environment)
+            try:
+                await process.start()
+                yield process
+            finally:
+                await process.stop()

@@ -2,13 +2,21 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 6 << 30
 
 
-def scratch_directory(prefix: str) -> Path:
-    """A new one; whoever asks removes it."""
+@contextmanager
+def scratch_directory(prefix: str) -> Iterator[Path]:
+    """A new one, gone after the block. As root, the database's unprivileged user may pass."""
     roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES
-    return Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY if roomy else None))
+    home = Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY if roomy else None))
+    try:
+        home.chmod(0o711)
+        yield home
+    finally:
+        shutil.rmtree(home)

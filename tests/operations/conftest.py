@@ -1,7 +1,6 @@
 """A small firm's books, and empty databases to put them into."""
 
 import itertools
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,16 +9,16 @@ from psycopg2.extensions import make_dsn
 
 from decabilld.store.pool import connect
 from tests.harness.daemons import running_daemon
+from tests.harness.scratch import scratch_directory
 
 _numbers = itertools.count()
 
 
 @pytest.fixture
 def room() -> Iterator[Path]:
-    """Where, as root, the database's unprivileged user may pass; pytest's own directories are closed to it."""
-    with tempfile.TemporaryDirectory(prefix="decabilld-operations-") as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
+    """A directory of its own, not one of pytest\'s, which are closed to the database\'s unprivileged user."""
+    with scratch_directory("decabilld-operations-") as room:
+        yield room
 
 
 @pytest.fixture

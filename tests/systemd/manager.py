@@ -8,7 +8,6 @@ import fcntl
 import os
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.harness.daemons import DaemonProcess
+from tests.harness.scratch import scratch_directory
 
 NAMES = ("http", "socketio")
 READY_SECONDS = 90.0
@@ -121,9 +121,7 @@ class ManagedDaemon(DaemonProcess):
 @asynccontextmanager
 async def managed(**environment: str) -> AsyncIterator[ManagedDaemon]:
     """A daemon that isn't started yet, with a data directory of its own, and its manager."""
-    home = scratch_directory("decabilld-managed-")
-    home.chmod(0o711)
-    try:
+    with scratch_directory("decabilld-managed-") as home:
         manager = Manager(home)
         try:
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:

@@ -120,6 +120,7 @@ async def test_a_start_can_be_broken_off() -> None:
         first = await daemon.manager.spawn(daemon.environment, daemon.log)
         await daemon.manager.until(lambda: daemon.manager.heard)
         first.terminate()
-        assert await asyncio.wait_for(first.wait(), STOP_SECONDS) == 0, daemon.log_end()
+        # initdb is let end: some seconds where the machine is busy.
+        assert await asyncio.wait_for(first.wait(), 4 * STOP_SECONDS) == 0, daemon.log_end()
         assert "READY" not in str(daemon.manager.heard)
         await daemon.start()
