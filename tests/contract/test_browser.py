@@ -14,7 +14,6 @@ from tests.contract.tools import lacking
 from tests.harness.daemons import DaemonProcess, daemon_process
 from tests.harness.people import PASSWORD, Admin
 
-pytestmark = pytest.mark.heavy
 STEP_MS = 20_000
 # Chromium's advice on password fields is no fault of a page.
 ADVICE = "[DOM]"

@@ -17,7 +17,7 @@ from tests.harness.daemons import DaemonProcess, daemon_process
 from tests.harness.people import PASSWORD
 from tests.stripe.fake_stripe import FakeStripe
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(280)]
+pytestmark = pytest.mark.timeout(280)
 STORY_SECONDS = 90
 
 

@@ -75,7 +75,9 @@ function connect(address) {
   const credentials = element("token").value.trim();
   const auth = { tenantId: element("tenant").value.trim() };
   if (credentials) auth.Authorization = credentials.includes(" ") ? credentials : `Bearer ${credentials}`;
-  const opened = io(address.websocketUrl + address.websocketNamespace, { auth, forceNew: true, reconnection: false });
+  // At once by WebSocket: one that is still being opened beside polling can't be closed without a complaint.
+  const how = { auth, forceNew: true, reconnection: false, transports: ["websocket"] };
+  const opened = io(address.websocketUrl + address.websocketNamespace, how);
   socket = opened;
   say("connecting", "Connecting …");
   const current = (then) => (...given) => opened === socket && then(...given);
@@ -87,7 +89,7 @@ function connect(address) {
 }
 
 function refusal(message) {
-  const unreachable = message === "xhr poll error" || message === "websocket error";
+  const unreachable = message === "websocket error";
   const hint = `: not reachable, or WEBSOCKET_CORS_ORIGIN doesn't list ${location.origin}`;
   return unreachable ? message + hint : message;
 }
