@@ -30,6 +30,13 @@ def _directory(name: str, path: Path) -> Finding:
         there = next(place for place in (path, *path.parents) if place.exists())
         with tempfile.TemporaryFile(dir=there):
             pass
+        if there == path and (others := _others(path)):
+            own = path.stat()
+            return wrong(
+                name,
+                f"{path} belongs to user {own.st_uid}, but not what is in it ({', '.join(others[:5])}), which that "
+                f"user's daemon can't use: chown -R {own.st_uid}:{own.st_gid} {path}",
+            )
     except OSError as error:
         return wrong(
             name, f"{there} can't be written by user {os.geteuid()}: {error.strerror}; chown it to the daemon's"
@@ -39,6 +46,15 @@ def _directory(name: str, path: Path) -> Finding:
     if disk.free < FREE_SHARE_MIN * disk.total:
         return wrong(name, f"{path}: only {room}; make room or move it to a larger disk")
     return well(name, f"{path}: {room}")
+
+
+def _others(directory: Path) -> list[str]:
+    """What lies there and isn't its owner's, though that one is no root: to root itself it would look well."""
+    owner = directory.stat().st_uid
+    if owner == 0:
+        return []
+    found = (place for place in directory.iterdir() if place.name != "lost+found")
+    return sorted(place.name for place in found if place.lstat().st_uid != owner)
 
 
 async def _daemon(settings: Settings, http: aiohttp.ClientSession) -> Finding:

@@ -1,5 +1,6 @@
 """An operator is root, the service isn't: what root's commands make in its directory the service can use."""
 
+import json
 import os
 from pathlib import Path
 
@@ -40,6 +41,19 @@ async def test_documents_that_root_brings_are_the_service_s(home: Path) -> None:
     made = owners(home)
     assert len(made) == 4
     assert set(made.values()) == {SERVICE}
+
+
+async def test_the_doctor_finds_what_the_service_cannot_use(home: Path) -> None:
+    """Put back by `cp` or `rsync`, say; to root itself all of it looks well."""
+    kept = home / "encryption_key"
+    kept.write_text("00" * 32)
+    looked = await decabilld("doctor", "--json", data_dir=home)
+    findings = {one["check"]: one for one in json.loads(looked.out)}
+    assert findings["data directory"]["ok"] is False
+    assert f"chown -R {SERVICE}:{SERVICE} {home}" in findings["data directory"]["says"]
+    os.chown(kept, SERVICE, SERVICE)
+    looked = await decabilld("doctor", "--json", data_dir=home)
+    assert {one["check"]: one["ok"] for one in json.loads(looked.out)}["data directory"] is True
 
 
 def owners(home: Path) -> dict[str, int]:
