@@ -63,6 +63,15 @@ async def test_a_reset_takes_the_code_once_and_ends_every_session(edge: Edge) ->
     assert (await login(edge, "ada@example.org", PASSWORD), await login(edge, "ada@example.org", NEW)) == (401, 200)
 
 
+async def test_addresses_that_differ_in_more_than_case_are_two_peoples(edge: Edge) -> None:
+    """`strasse.de` and `straße.de` are two domains: who has the one doesn't own the other's mailboxes."""
+    await edge.register("Ada@straße.example")
+    registration = {"email": "ada@STRAßE.example", "password": PASSWORD}
+    assert (await edge.call("POST", "/api/auth/register", registration))[0] == 409
+    await edge.register("ada@strasse.example")
+    assert {user_of(edge, "Ada@straße.example").role, user_of(edge, "ada@strasse.example").role} == {"admin", "user"}
+
+
 async def test_reset_codes_expire_and_bear_five_tries(edge: Edge) -> None:
     await edge.register("ada@example.org")
     late, tried = await code_for(edge, "ada@example.org"), None

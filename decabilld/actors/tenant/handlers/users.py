@@ -26,8 +26,8 @@ BILLING_DAY_LAST = 28
 
 
 def email_key(email: str) -> str:
-    """How addresses are compared: without case."""
-    return email.strip().casefold()
+    """How addresses are compared: without case, and no further; to casefold() ß is ss, which are two domains."""
+    return email.strip().lower()
 
 
 def new_user(email: str, password_hash: str | None, context: Context) -> User:
