@@ -14,6 +14,7 @@ EXPOSED_HEADERS = (
 PREFLIGHT_KEPT_SECONDS = 600
 HSTS = "max-age=31536000"
 SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",

@@ -35,9 +35,12 @@ async def test_a_page_may_run_and_ask_nothing_of_others(start_edge: StartEdge) -
         assert not re.search(rb"<script>|<style|style=|https?://", body)
     assert "connect-src 'self';" in policies["/docs"]
     assert "connect-src 'self' https://live.example.com wss://live.example.com;" in policies["/docs/socket"]
+    assert response.headers["Cache-Control"] == "no-cache"
     # What is no page keeps the policy that forbids all.
     _, _, response = await edge.call("GET", "/api/health")
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    # And no browser keeps it: it may be somebody's invoice.
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 async def test_no_host_writes_its_own_policy(edge: Edge) -> None:
