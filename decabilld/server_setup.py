@@ -8,7 +8,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from decabilld.actors.provider import Names, Provider, Server, ServerType
+from decabilld.actors.provider import Names, Provider, Server, ServerType, server_of
 from decabilld.domain.entities import Id, SubscriptionItem
 from decabilld.domain.policy import BillingPolicy
 from decabilld.domain.refusals import Invalid
@@ -52,7 +52,7 @@ class Servers:
     async def server_types(self, provider_id: str) -> Sequence[ServerType]:
         return await self._providers.server_types(provider_id)
 
-    async def states(self, provider_id: str) -> Mapping[Id, Server]:
+    async def states(self, provider_id: str) -> Mapping[str, Server]:
         return await self._providers.states(provider_id)
 
     async def limit_reached(self, provider_id: str) -> str | None:
@@ -154,5 +154,5 @@ async def _look_up(
             metadata=server.metadata or None,
         )
         for item in items
-        if (server := states.get(item.id)) is not None
+        if (server := server_of(item, states)) is not None
     ]

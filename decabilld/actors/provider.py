@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from msgspec import Struct
 
-from decabilld.domain.entities import Id
+from decabilld.domain.entities import Id, SubscriptionItem
 
 ENTRY_POINTS = "decabilld.providers"
 Power = Literal["start", "stop", "restart"]
@@ -77,6 +77,11 @@ class Server(Struct, frozen=True, kw_only=True):
     """ISO 8601, as the provider says it; the older of two compares less."""
     metadata: dict[str, Any] = {}
     """For the dashboard: JSON values, nothing secret."""
+
+
+def server_of(item: SubscriptionItem, states: Mapping[str, Server]) -> Server | None:
+    """The item's own, else the oldest with its label: one that was rebuilt by hand has another id."""
+    return states.get(item.server_id or "") or states.get(item.id)
 
 
 class Provider(Protocol):

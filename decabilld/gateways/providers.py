@@ -10,7 +10,6 @@ from importlib.metadata import EntryPoint, entry_points
 import structlog
 
 from decabilld.actors.provider import ENTRY_POINTS, Power, Provider, ProviderAway, Server, ServerType
-from decabilld.domain.entities import Id
 from decabilld.gateways.kept import Kept
 
 TYPES_FRESH_SECONDS, TYPES_STALE_SECONDS = 600.0, 3_600.0
@@ -83,9 +82,10 @@ class Providers:
         self.usable(provider_id)
         return await self._types[provider_id].get()
 
-    async def states(self, provider_id: str) -> Mapping[Id, Server]:
-        """By item, the oldest server of each; 5 s old, 10 s while the next list comes, 180 s while requests are short.
+    async def states(self, provider_id: str) -> Mapping[str, Server]:
+        """Of ours, by their ids, and by item the oldest of each, for `server_of`.
 
+        5 s old, 10 s while the next list comes, 180 s while requests are short.
         Raises NoSuchProvider, and ProviderAway, which is remembered for 5 s.
         """
         self.usable(provider_id)
@@ -135,9 +135,10 @@ class Providers:
             self._providers[point.name] = provider
 
 
-def _listing(provider: Provider) -> Callable[[], Awaitable[Mapping[Id, Server]]]:
-    async def states() -> Mapping[Id, Server]:
+def _listing(provider: Provider) -> Callable[[], Awaitable[Mapping[str, Server]]]:
+    async def states() -> Mapping[str, Server]:
         newest_first = sorted(await provider.servers(), key=lambda server: (server.created_at, server.id), reverse=True)
-        return {server.item_id: server for server in newest_first if server.item_id is not None}
+        ours = [(server.item_id, server) for server in newest_first if server.item_id is not None]
+        return dict(ours) | {server.id: server for _, server in ours}
 
     return states

@@ -8,7 +8,7 @@ from msgspec import Struct
 from decabilld.actors.provider import Provider, Server, ServerType
 from decabilld.actors.registry import Tenants
 from decabilld.clock import Clock
-from decabilld.domain.entities import Id, Invoice, SubscriptionItem
+from decabilld.domain.entities import Invoice, SubscriptionItem
 from decabilld.domain.policy import BillingPolicy
 from decabilld.http.auth import Tokens
 from decabilld.http.limits import Network, RateLimit
@@ -36,8 +36,8 @@ class Servers(Protocol):
         """At most ten minutes old. Raises ProviderAway, ProviderRefused, KeyError."""
         ...
 
-    async def states(self, provider_id: str) -> Mapping[Id, Server]:
-        """By item, at most five seconds old. Raises ProviderAway, ProviderRefused, KeyError."""
+    async def states(self, provider_id: str) -> Mapping[str, Server]:
+        """For `server_of`, at most five seconds old. Raises ProviderAway, ProviderRefused, KeyError."""
         ...
 
     async def limit_reached(self, provider_id: str) -> str | None:

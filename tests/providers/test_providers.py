@@ -146,7 +146,7 @@ async def test_a_switch_that_fails_makes_it_fresh_too() -> None:
     assert acme.listings == 2
 
 
-async def test_of_twins_the_older_is_shown_and_strangers_are_left_out() -> None:
+async def test_all_of_ours_are_known_of_twins_the_older_by_its_item_and_strangers_are_left_out() -> None:
     providers, acme = acme_alone()
     acme.there = [
         Server(id="2", item_id="a", name="a", status="running", created_at="2026-01-02"),
@@ -154,7 +154,7 @@ async def test_of_twins_the_older_is_shown_and_strangers_are_left_out() -> None:
         Server(id="3", item_id=None, name="x", status="running"),
     ]
     states = await providers.states("acme")
-    assert {item: server.id for item, server in states.items()} == {"a": "9"}
+    assert {item: server.id for item, server in states.items()} == {"a": "9", "2": "2", "9": "9"}
 
 
 @pytest.mark.parametrize("error", [ProviderAway("gone"), ProviderRefused("no rights"), RuntimeError("a bug of theirs")])

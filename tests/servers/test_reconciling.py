@@ -105,6 +105,8 @@ async def test_of_twins_the_items_own_server_stays(books: Books) -> None:
     (sold,) = await books.sold(anna)
     twin = books.shop.hetzner.add_server("twin", sold["labels"])
     twin["created"] = "2020-01-01T00:00:00+00:00"  # older even: what the customer uses is the item's
+    info = await anna.get(f"/subscriptions/{sold['subscription']}/items/{sold['item']}/server-info")
+    assert (info["name"], info["publicIp"]) == (sold["name"], sold["ip"])
     (orphan,) = (await books.compared(delete=True)).orphans
     assert (orphan.server_id, orphan.deleted) == (str(twin["id"]), True)
     assert list(books.shop.hetzner.servers) == [sold["id"]]

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from decabilld.actors.provider import ProviderAway, ProviderRefused
+from decabilld.actors.provider import ProviderAway, ProviderRefused, server_of
 from decabilld.actors.tenant.handlers.servers import check_provisioned
 from decabilld.domain.entities import SubscriptionItem
 from decabilld.domain.refusals import NotFound, ServerProviderFailed
@@ -36,7 +36,7 @@ async def get_server_info(call: Call) -> web.Response:
     item = await _own_item(call)
     check_provisioned(item)
     try:
-        server = (await call.deps.servers.states(item.provider)).get(item.id)
+        server = server_of(item, await call.deps.servers.states(item.provider))
     except (KeyError, ProviderAway, ProviderRefused) as error:
         raise ServerProviderFailed(f"The provider {item.provider} does not answer: {error}") from None
     if server is None:
