@@ -18,6 +18,7 @@ from decabilld.actors.mailbox import Envelope, Mailbox, Postponed, Settled
 from decabilld.actors.ports import (
     CommitInDoubt,
     CommitRefused,
+    CommitTooSlow,
     Fenced,
     Head,
     IdempotencyKey,
@@ -38,6 +39,8 @@ from decabilld.tasks import to_the_end
 
 BATCH_MAX = 256
 ASK_SECONDS = 10.0
+LARGE_COMMIT = 20_000
+"""Rows. If one of so many takes too long it is not the database that is slow: it would never go through."""
 LOAD_PAGE = 2_000
 RESTART_SECONDS_MIN, RESTART_SECONDS_MAX = 0.05, 1.0
 _log = structlog.get_logger("actor")
@@ -227,6 +230,11 @@ class TenantActor:
             except CommitRefused as refused:
                 await self._halve(wanted, refused)
                 return
+            except CommitTooSlow as late:
+                if len(batch.entities) < LARGE_COMMIT:
+                    raise
+                await self._without_long_work(wanted, late)
+                return
             self._head = batch.head
         committed = time.perf_counter()
         self._publish(draft)
@@ -278,6 +286,19 @@ class TenantActor:
         middle = len(envelopes) // 2
         await self._turn(envelopes[:middle])
         await self._turn(envelopes[middle:])
+
+    async def _without_long_work(self, envelopes: Sequence[Envelope], late: CommitTooSlow) -> None:
+        """Nothing happened: long work is tried in smaller pieces, requests without it. Raises `late` without any."""
+        requests = []
+        for envelope in envelopes:
+            if (instead := instead_of(envelope)) is not None:
+                self._mailbox.push(instead)
+            else:
+                requests.append(envelope)
+        if len(requests) == len(envelopes):
+            raise late
+        _log.error("commit_too_slow", tenant=self.tenant_id, reason=str(late))
+        await self._turn(requests)
 
     def _publish(self, draft: Draft) -> None:
         self._state = draft.state.published()

@@ -26,6 +26,10 @@ class Unavailable(Exception):
         self.outcome_unknown = outcome_unknown
 
 
+class CommitTooSlow(Unavailable):
+    """The database gave up on the batch for the time that it took; nothing of it happened."""
+
+
 class GivenUp(Exception):
     """An effect was refused for good: trying it again is of no use. The message says why."""
 

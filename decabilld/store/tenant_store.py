@@ -13,6 +13,7 @@ from decabilld.actors.ports import (
     Batch,
     CommitInDoubt,
     CommitRefused,
+    CommitTooSlow,
     Fenced,
     Head,
     OutboxRow,
@@ -24,7 +25,7 @@ from decabilld.domain.entities import Entity, Id
 from decabilld.domain.journal import genesis
 from decabilld.messages.decision import Need
 from decabilld.store import loaders
-from decabilld.store.errors import DatabaseError, OutcomeUnknown, StatementFailed
+from decabilld.store.errors import DatabaseError, OutcomeUnknown, StatementFailed, StatementTimedOut
 from decabilld.store.pool import Connection, Pool, Row, connect
 from decabilld.store.rows import decoder, is_our_fault, select_json, unavailable
 from decabilld.store.writer import FENCED, statements
@@ -105,6 +106,8 @@ class PostgresTenantStore(TenantStore):
             raise Unavailable(str(error)) from error
         except OutcomeUnknown as error:
             raise CommitInDoubt(str(error)) from error
+        except StatementTimedOut as error:
+            raise CommitTooSlow(str(error)) from error
         except DatabaseError as error:
             raise Unavailable(str(error)) from error
 

@@ -115,3 +115,26 @@ async def test_overdue_invoices_are_found_beside_faulty_charges(stage: Stage) ->
     await tell(again, DoDueWork(kinds=("overdue",), at_a_time=1, singly_left=300), timeout_seconds=30)
     statuses = {invoice.status for invoice in again.published().all(Invoice).values()}
     assert statuses == {"overdue"}
+
+
+async def test_a_customer_with_more_than_a_commit_can_take_is_noted_and_stops_no_other(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("decabilld.actors.actor.LARGE_COMMIT", 1)
+    actor = await stage.actor()
+    subscriptions = await subscribed(actor, *NAMES, days=2)
+    stage.clock.ahead += timedelta(days=2, hours=1)
+    await work(actor)
+    faulty = subscriptions[4]
+    # What the database says when the time is up.
+    await stage.value(
+        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE EXCEPTION USING ERRCODE = 'query_canceled'; END$$; "
+        f"CREATE TRIGGER late BEFORE UPDATE ON positions FOR EACH ROW WHEN (NEW.user_id = '{faulty.user_id}') "
+        "EXECUTE FUNCTION late(); SELECT 1"
+    )
+    run = await tell(actor, StartBillNow())
+    await stage.until(lambda: actor.published().get(BillingRun, run.id) is None)
+    (error,) = await stage.value("SELECT errors FROM billing_runs WHERE id = %s", run.id)
+    assert error["user_id"] == faulty.user_id
+    assert len(actor.published().all(Invoice)) == 6
