@@ -25,6 +25,8 @@ class Dashboard:
 
     def __init__(self, tenants: Tenants, look_ups: Mapping[str, LookUp], domain: str | None = None) -> None:
         self._tenants, self._look_ups, self._domain = tenants, look_ups, domain
+        self._silent: set[str] = set()
+        """Providers of which it is told already that they don't answer: thousands of sockets ask."""
 
     async def snapshot(self, tenant_id: str, user_id: Id) -> list[dict[str, Any]]:
         """The user's servers. A provider that fails leaves out its own; raises NothingSeen if all do, Unavailable."""
@@ -69,12 +71,14 @@ class Dashboard:
     ) -> Sequence[ServerStatus] | None:
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
-                return await self._look_ups[provider](tenant_id, items)
+                seen = await self._look_ups[provider](tenant_id, items)
         except Exception as error:  # noqa: BLE001 (whatever an outsider does wrong: logged, and its items are left out)
-            _log.warning(
-                "provider_silent", provider=provider, tenant=tenant_id, reason=f"{type(error).__name__}: {error}"
-            )
+            if provider not in self._silent:
+                self._silent.add(provider)
+                _log.warning("provider_silent", provider=provider, reason=f"{type(error).__name__}: {error}")
             return None
+        self._silent.discard(provider)
+        return seen
 
 
 def provisioned_items(state: TenantState, user_id: Id) -> list[SubscriptionItem]:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from msgspec import Struct
+from structlog.testing import capture_logs
 
 from decabilld.actors.ports import Unavailable
 from decabilld.actors.registry import Tenants
@@ -113,6 +114,20 @@ async def test_a_provider_that_fails_leaves_out_its_own(
     monkeypatch.setattr(dashboard, "LOOK_UP_SECONDS", 0.05)
     shown = await Dashboard(tenants, {"cloud": failing, "hill": all_run}).snapshot("acme", USER.id)
     assert [item["itemId"] for item in shown] == [SECOND.id]
+
+
+async def test_a_silence_is_told_once_however_many_look_until_it_is_over(tenants: Tenants) -> None:
+    """Thousands of sockets look every ten seconds."""
+    answering = False
+
+    async def moody(tenant_id: str, items: Sequence[SubscriptionItem]) -> list[Server]:
+        return await (all_run if answering else broken)(tenant_id, items)
+
+    board = Dashboard(tenants, {"cloud": moody, "hill": all_run})
+    with capture_logs() as logs:
+        for answering in (False, False, False, True, False, False):  # noqa: B007 (moody looks at it)
+            await board.snapshot("acme", USER.id)
+    assert [line["event"] for line in logs] == ["provider_silent", "provider_silent"]
 
 
 async def test_all_failing_is_not_the_same_as_nothing(tenants: Tenants) -> None:
