@@ -40,7 +40,7 @@ class Notifier:
         """Send them, `READY="1"` say, in one message. A listener that is gone or stuck is logged, no more."""
         if not self._address:
             return
-        message = "\n".join(f"{name}={value}" for name, value in states.items())
+        message = "\n".join(f"{name}={' '.join(str(value).split())}" for name, value in states.items())
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
                 sender.settimeout(SEND_SECONDS)

@@ -93,8 +93,8 @@ def test_a_listener_may_have_an_abstract_address() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(f"\0{name}")
         ear.settimeout(10)
-        Notifier({"NOTIFY_SOCKET": f"@{name}"}).tell(READY="1", STATUS="well")
-        assert ear.recv(100) == b"READY=1\nSTATUS=well"
+        Notifier({"NOTIFY_SOCKET": f"@{name}"}).tell(READY="1", STATUS="not ready: no answer\n\tIs it there?")
+        assert ear.recv(100) == b"READY=1\nSTATUS=not ready: no answer Is it there?", "a state is one line"
 
 
 def test_a_listener_that_is_gone_harms_nobody(tmp_path: Path) -> None:
