@@ -5,7 +5,6 @@ Owns how an exact number becomes whole cents and back. What is multiplied with w
 """
 
 from decimal import Context, Decimal, Inexact, InvalidOperation
-from fractions import Fraction
 
 from decabilld.domain.refusals import Invalid
 
@@ -45,13 +44,7 @@ def divide_half_away(numerator: int, denominator: int) -> int:
     return magnitude if numerator >= 0 else -magnitude
 
 
-def round_half_away(value: Decimal | Fraction, digits: int = 0) -> Decimal:
-    """`value` with exactly `digits` decimals."""
-    numerator, denominator = value.as_integer_ratio()
-    return Decimal(divide_half_away(numerator * 10**digits, denominator)).scaleb(-digits, EXACT)
-
-
-def to_minor(amount: Decimal | Fraction, currency: str) -> int:
+def to_minor(amount: Decimal, currency: str) -> int:
     """Minor units of an amount, rounded."""
     numerator, denominator = amount.as_integer_ratio()
     return divide_half_away(numerator * 10 ** MINOR_DIGITS.get(currency, 2), denominator)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
 from decabilld.domain.entities import TaxCategory, TaxGroup
-from decabilld.domain.money import EXACT, round_half_away, to_minor
+from decabilld.domain.money import EXACT, divide_half_away, to_minor
 from decabilld.domain.policy import BillingPolicy
 
 
@@ -36,7 +36,7 @@ def tax_lines(nets: Sequence[tuple[TaxCategory, Decimal, int]]) -> tuple[list[in
     for (category, rate), indices in members.items():
         group_nets = [nets[index][2] for index in indices]
         net_minor = sum(group_nets)
-        tax_minor = int(round_half_away(_exact_tax(net_minor, rate)))
+        tax_minor = divide_half_away(*_exact_tax(net_minor, rate).as_integer_ratio())
         groups.append(TaxGroup(tax_category=category, tax_rate=rate, net_minor=net_minor, tax_minor=tax_minor))
         # A line that is alone, as most are, has the group's tax; there is nothing to share.
         alone = len(group_nets) == 1
