@@ -151,10 +151,11 @@ class ServerEffects:
     async def publish_name(self, tenant_id: str, effect: Effect) -> Command:
         assert isinstance(effect, PublishName)
         item = await self._item(tenant_id, effect)
+        failure = None
         if item.unwanted_since is not None:
             await self._outlived_doubt(effect)  # what a killed process asked for must not come after its removal
-        failure = None
-        if self._names is None:
+            failure = "the subscription has ended"  # its removal waits for us: with a DNS that is away for hours
+        elif self._names is None:
             failure = "DNS is not configured any more"
         elif item.public_ip is not None:
             try:

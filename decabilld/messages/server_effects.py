@@ -39,7 +39,10 @@ class AwaitAddress(ServerEffect, frozen=True, kw_only=True):
 
 
 class PublishName(ServerEffect, frozen=True, kw_only=True):
-    """Write the hostname's DNS record."""
+    """Write the hostname's DNS record; for nine hours, since a customer waits for the server, or for its end."""
+
+    attempts_max: ClassVar[int] = 120
+    pause_seconds_max: ClassVar[float] = 300.0
 
 
 class RemoveServer(ServerEffect, frozen=True, kw_only=True):

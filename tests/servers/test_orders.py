@@ -49,6 +49,18 @@ async def test_a_dns_that_is_away_keeps_no_server_running(shop: ServerShop) -> N
     await shop.until_nothing_left()
 
 
+async def test_a_dns_that_is_away_keeps_no_server_running_that_was_not_ready_yet(shop: ServerShop) -> None:
+    anna = await shop.customer("anna")
+    shop.cloudflare.faults += [Fault("GET /zones", status=503) for _ in range(500)]
+    subscription = await shop.order(anna)
+    await until(lambda: _names_asked(shop), bool, 10)
+    await anna.cancels(subscription)
+    await until(lambda: _servers(shop), lambda count: count == 0, 30)
+    shop.cloudflare.faults.clear()
+    assert shop.cloudflare.records == {}
+    assert shop.cloudflare.count("POST /zones") == 0
+
+
 async def test_nothing_is_charged_before_the_server_is_there_and_everything_since_the_order_then(
     shop: ServerShop,
 ) -> None:
@@ -213,6 +225,10 @@ async def test_backorders_that_are_tried_keep_no_order_waiting(
     await shop.until_item(anna, await shop.order(anna, plan), "active")
     go_on.set()
     await until(lambda: anna.get("/backorders?limit=50"), lambda all: {one["status"] for one in all} == {"pending"}, 20)
+
+
+async def _names_asked(shop: ServerShop) -> int:
+    return shop.cloudflare.count("GET /zones")
 
 
 async def _servers(shop: ServerShop) -> int:

@@ -58,8 +58,9 @@ def confirm_name_published(state: TenantState, command: ConfirmNamePublished, co
     if command.failure is None:
         entry = item_entry("server.name_published", f"{item.hostname} is published", item)
     else:
+        level = "error" if item.unwanted_since is None else "info"
         entry = item_entry(
-            "server.name_refused", f"{item.hostname} can't be published: {command.failure}", item, level="error"
+            "server.name_refused", f"{item.hostname} can't be published: {command.failure}", item, level=level
         )
     named = replace(item, step=None)
     if item.unwanted_since is not None:
