@@ -19,7 +19,7 @@ from decabilld.doctor.database import database
 from decabilld.doctor.finding import Finding, well, wrong
 from decabilld.doctor.machine import machine
 from decabilld.doctor.outside import outsiders, session
-from decabilld.settings import Settings, SettingsError, load
+from decabilld.settings import Settings, SettingsError, load, unknown
 from decabilld.store.condition import condition
 from decabilld.store.embedded import read_dsn
 from decabilld.store.errors import DatabaseError
@@ -46,7 +46,7 @@ def doctor(env_file: Path | None, *, as_json: bool) -> None:
     except SettingsError as error:
         findings = [wrong("settings", fault) for fault in str(error).split("; ")]
     else:
-        findings = asyncio.run(_examined(settings))
+        findings = [*_misspelt(env_file), *asyncio.run(_examined(settings))]
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(findings), indent=2))
     else:
@@ -62,6 +62,15 @@ async def _examined(settings: Settings) -> list[Finding]:
             machine(settings, http), _database(settings), outsiders(settings, http)
         )
     return [*_settings(settings), *near, *data, *outside]
+
+
+def _misspelt(env_file: Path | None) -> list[Finding]:
+    others = unknown(env_file) if env_file else {}
+    return [
+        wrong("settings", f"{name} is no setting of decabilld: was {meant} meant?")
+        for name, meant in others.items()
+        if meant
+    ]
 
 
 def _settings(settings: Settings) -> list[Finding]:

@@ -55,6 +55,9 @@ async def test_a_setting_that_is_misspelt_in_the_env_file_is_told(tmp_path: Path
     ]
     told = await decabilld("check-config", "--json", "--env-file", str(file), data_dir=tmp_path)
     assert json.loads(told.out)["unknown"] == ["BILLING_TAX_RATE_STANDRD", "ACME_REGION"]
+    looked = await decabilld("doctor", "--json", "--env-file", str(file), data_dir=tmp_path)
+    said = [one["says"] for one in json.loads(looked.out) if one["check"] == "settings"]
+    assert said[0] == "BILLING_TAX_RATE_STANDRD is no setting of decabilld: was BILLING_TAX_RATE_STANDARD meant?"
     file.write_text("=20\n")
     told = await decabilld("check-config", "--env-file", str(file), data_dir=tmp_path)
     assert (told.code, told.err) == (2, f"decabilld: {file}, line 1: expected NAME=value\n")
