@@ -12,12 +12,13 @@ import structlog
 import uvloop
 
 from decabilld import logs
+from decabilld.cli_options import EXIT_FAULT, EXIT_SETTINGS
 from decabilld.control.socket_file import ControlSocketTaken
 from decabilld.daemon import Daemon
 from decabilld.notify import Notifier
 from decabilld.settings import Settings, SettingsError
 from decabilld.sites import BadSocket, Sites, handed_over
-from decabilld.store.errors import DatabaseError, HomeInUse, PostgresFailed
+from decabilld.store.errors import DatabaseError
 
 COLLECT_AFTER = 20_000
 """New objects until the collector looks for cycles, of which we make few. With Python's 700 a list of servers alone
@@ -46,9 +47,9 @@ async def _run(settings: Settings, reread: Callable[[], Settings]) -> int:
         # What is loaded stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
-    except (DatabaseError, PostgresFailed, HomeInUse, ControlSocketTaken, SettingsError, BadSocket, OSError) as error:
+    except (DatabaseError, ControlSocketTaken, SettingsError, BadSocket, OSError) as error:
         _log.error("start_failed", reason=str(error))
-        return 1
+        return EXIT_SETTINGS if isinstance(error, SettingsError) else EXIT_FAULT
     except asyncio.CancelledError:
         if not stop.is_set():
             raise

@@ -44,6 +44,15 @@ async def test_a_daemon_that_cannot_start_says_why(
     assert "\n" not in last["reason"]
 
 
+async def test_what_only_the_start_finds_of_the_settings_has_their_exit_code(database: str, tmp_path: Path) -> None:
+    """systemd doesn't try those again every two seconds."""
+    server = parse_dsn(database)
+    place = {"DB_HOST": server["host"], "DB_USERNAME": server["user"], "DB_DATABASE": server["dbname"]}
+    (tmp_path / "jwt_secret").write_text("short")
+    done = await decabilld("serve", data_dir=tmp_path, PORT="0", WEBSOCKET_PORT="0", LOG_FORMAT="json", **place)
+    assert (done.code, "jwt_secret must hold 32 characters" in done.out) == (2, True), done
+
+
 async def test_a_setting_that_is_misspelt_in_the_env_file_is_told(tmp_path: Path) -> None:
     file = tmp_path / "decabilld.env"
     file.write_text("BILLING_TAX_RATE_STANDRD=20\nACME_REGION=north\nSMTP_PASSWORD_FILE=\nPORT=3200\n")

@@ -120,7 +120,7 @@ def test_without_the_extra_it_is_said_what_lacks(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", WITHOUT], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert "pip install 'decabilld[otel]'" in ended.stdout
     assert not (tmp_path / "data").exists()
 
