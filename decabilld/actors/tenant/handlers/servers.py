@@ -114,7 +114,9 @@ def confirm_server_removed(state: TenantState, command: ConfirmServerRemoved, co
     item, _ = _concerned(state, command)
     if item.step != "remove":
         return _known_already()
-    released = replace(item, step=None, released_at=context.now, sealed_secrets=None, updated_at=context.now)
+    released = replace(
+        item, step=None, released_at=context.now, sealed_secrets=None, config_defaults={}, updated_at=context.now
+    )
     entry = item_entry("server.removed", f"Server {item.hostname} removed", released, server_id=item.server_id)
     return Decision(changes=(released,), entries=(entry,))
 
