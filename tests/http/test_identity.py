@@ -72,6 +72,22 @@ async def test_addresses_that_differ_in_more_than_case_are_two_peoples(edge: Edg
     assert {user_of(edge, "Ada@straße.example").role, user_of(edge, "ada@strasse.example").role} == {"admin", "user"}
 
 
+async def test_a_code_counts_for_the_address_and_password_that_it_was_made_for(edge: Edge) -> None:
+    """Whoever reads somebody's former mailbox must not get in by what was sent there."""
+    admin = await edge.register("ada@example.org")
+    bob = await created(edge, admin, "bob@example.org")
+    for change in ({"email": "new@example.org"}, {"password": "a third good password"}):
+        code = await code_for(edge, user_of(edge, "bob@example.org" if "email" in change else "new@example.org").email)
+        assert (await edge.call("POST", f"/api/users/{bob}", change, token=admin))[0] == 200
+        reset = {"email": "new@example.org", "code": code, "newPassword": NEW}
+        assert (await edge.call("POST", "/api/auth/reset-password", reset))[0] == 400, change
+    code = await code_for(edge, "ada@example.org")
+    change = {"currentPassword": PASSWORD, "newPassword": NEW, "newPasswordConfirmation": NEW}
+    assert (await edge.call("POST", "/api/auth/change-password", change, token=admin))[0] == 200
+    reset = {"email": "ada@example.org", "code": code, "newPassword": PASSWORD}
+    assert (await edge.call("POST", "/api/auth/reset-password", reset))[0] == 400
+
+
 async def test_reset_codes_expire_and_bear_five_tries(edge: Edge) -> None:
     await edge.register("ada@example.org")
     late, tried = await code_for(edge, "ada@example.org"), None

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from decabilld.actors.tenant.handlers.users import email_key, new_user, user_of, without_sessions
+from decabilld.actors.tenant.handlers.users import email_key, new_user, user_of, voided_codes, without_sessions
 from decabilld.actors.tenant.indexes import REVOKED_BY_HOUR, USER_BY_EMAIL, due_hour
 from decabilld.actors.tenant.state import TenantState
 from decabilld.domain.entities import CodePurpose, OneTimeCode, RevokedToken, User
@@ -113,7 +113,7 @@ def change_password(state: TenantState, command: ChangePassword, context: Contex
     user = _verified(state, command.user_id, command.known_hash)
     changed = replace(without_sessions(user, context), password_hash=command.password_hash)
     entry = Entry(kind="user.password_changed", message="Password changed", entity=changed, user_id=user.id)
-    return Decision(reply=changed, changes=(changed,), entries=(entry,))
+    return Decision(reply=changed, changes=(changed, *voided_codes(state, user, context)), entries=(entry,))
 
 
 def renew_password_hash(state: TenantState, command: RenewPasswordHash, context: Context) -> Decision:

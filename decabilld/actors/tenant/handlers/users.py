@@ -55,6 +55,12 @@ def without_sessions(user: User, context: Context) -> User:
     return replace(user, token_version=user.token_version + 1, updated_at=context.now)
 
 
+def voided_codes(state: TenantState, user: User, context: Context) -> list[OneTimeCode]:
+    """What was sent to the user's mailbox so far opens nothing any more."""
+    codes = (state.get(OneTimeCode, id_of(user.id, purpose)) for purpose in get_args(CodePurpose))
+    return [replace(code, used_at=context.wall) for code in codes if code is not None and code.live]
+
+
 def create_user(state: TenantState, command: CreateUser, context: Context) -> Decision:
     """By an admin: confirmed at once."""
     _check_free(state, command.email)
@@ -66,7 +72,8 @@ def create_user(state: TenantState, command: CreateUser, context: Context) -> De
 
 
 def update_user(state: TenantState, command: UpdateUser, context: Context) -> Decision:
-    """The journal names what was changed, not to what. Another password or role ends the user's sessions."""
+    """The journal names what was changed, not to what. Another password or role ends the user's sessions; codes count
+    for the address and the password that there were."""
     user = user_of(state, command.user_id)
     email = user.email if command.email is None else command.email.strip()
     role = command.role or user.role
@@ -83,10 +90,12 @@ def update_user(state: TenantState, command: UpdateUser, context: Context) -> De
         updated_at=context.now,
     )
     fields = [name for name in ("email", "password_hash", "role") if getattr(changed, name) != getattr(user, name)]
+    outdated = changed.email_key != user.email_key or command.password_hash is not None
+    codes = voided_codes(state, user, context) if outdated else []
     entry = Entry(
         kind="user.updated", message="User updated", entity=changed, user_id=user.id, data={"fields": sorted(fields)}
     )
-    decision = Decision(reply=changed, changes=(changed,), entries=(entry,))
+    decision = Decision(reply=changed, changes=(changed, *codes), entries=(entry,))
     return with_address_told(state, decision, user.id, context, known=address_of(state, user.id))
 
 
@@ -131,10 +140,7 @@ def delete_user(state: TenantState, command: DeleteUser, context: Context) -> De
         changes.append(
             CustomerProfile(id=profile.id, user_id=user.id, created_at=profile.created_at, updated_at=context.now)
         )
-    for purpose in get_args(CodePurpose):
-        code = state.get(OneTimeCode, id_of(user.id, purpose))
-        if code is not None and code.live:
-            changes.append(replace(code, used_at=context.wall))
+    changes += voided_codes(state, user, context)
     entry = Entry(kind="user.deleted", message="User deleted", entity=gone, user_id=user.id)
     return Decision(reply=gone, changes=tuple(changes), entries=(entry,))
 
