@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import sys
 import time
@@ -10,7 +11,7 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from decabilld.gateways.documents import pdf
+from decabilld.gateways.documents import pdf, worker
 from decabilld.gateways.documents.document import DocumentImpossible
 from decabilld.gateways.documents.renderer import DocumentRenderer, RenderingFailed
 from tests.documents.examples import BERLIN, SHAPES, invoice
@@ -54,6 +55,12 @@ async def test_a_process_makes_the_same_bytes_and_is_kept_for_the_next(renderer)
     assert os.getpriority(os.PRIO_PROCESS, pid) >= os.getpriority(os.PRIO_PROCESS, 0) + 10 or (
         os.getpriority(os.PRIO_PROCESS, pid) == 19
     )
+
+
+async def test_a_process_has_a_limit_of_memory(renderer):
+    await renderer.render(invoice(), "invoice")
+    limits = resource.prlimit(the_process(renderer), resource.RLIMIT_DATA)
+    assert limits == (worker.MEMORY_MAX_BYTES, worker.MEMORY_MAX_BYTES)
 
 
 async def test_a_process_that_has_made_enough_makes_room_for_another(renderer, monkeypatch):

@@ -1,10 +1,12 @@
 """The process that renders: requests on its standard input, answers on its standard output, one after the other.
 
-It ends when its input does, so it never outlives the daemon, however that ends; and an alarm ends it when a document
-takes too long. Owns the frames between the two; who starts and replaces workers is `renderer`.
+It ends when its input does, so it never outlives the daemon, however that ends; an alarm ends it when a document takes
+too long, and a document that needs too much memory ends it, too. Owns the frames between the two; who starts and
+replaces workers is `renderer`.
 """
 
 import os
+import resource
 import signal
 import sys
 from typing import BinaryIO
@@ -18,6 +20,8 @@ from decabilld.gateways.documents.document import DocumentImpossible, Kind
 
 HEAD_BYTES = 4
 _NICENESS = 10
+MEMORY_MAX_BYTES = 2 << 30
+"""10,000 lines need 1.2 GB. Without a limit one document could take what the daemon needs."""
 
 
 class Order(Struct, frozen=True):
@@ -58,6 +62,7 @@ def _serve(orders: BinaryIO, answers: BinaryIO, limit_seconds: float) -> None:
 
 def main() -> None:
     os.nice(_NICENESS)  # a request in the daemon goes before a document
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_MAX_BYTES, MEMORY_MAX_BYTES))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a stray print must not get between the frames
     _serve(sys.stdin.buffer, answers, float(sys.argv[1]))
