@@ -24,7 +24,7 @@ from tests.harness.people import PROFILE
 OFTEN = [3, pytest.param(20, marks=pytest.mark.heavy)]
 CUSTOMERS = 5
 QUIET_SECONDS = 60.0
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 RESTARTED_EVERY = 5
 READ_THROUGH = 20
 ERRORS_MEANT = ("postgres_died", "postgres_not_started")

@@ -22,7 +22,7 @@ from decabilld.store.embedded import read_dsn
 from tests.harness.documents import file_faults
 
 COMMAND = [sys.executable, "-m", "decabilld.cli", "demo"]
-LONGEST_SECONDS = 30.0
+LONGEST_SECONDS = 120.0
 
 
 @pytest.fixture

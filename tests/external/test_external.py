@@ -25,7 +25,7 @@ from tests.harness.scratch import scratch_directory
 from tests.operations.archives import rows, sql
 
 AWAY_SECONDS = 2.0
-BACK_SECONDS = 15.0
+BACK_SECONDS = 45.0
 
 
 class TownElsewhere(Town):

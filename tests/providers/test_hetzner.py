@@ -201,7 +201,7 @@ async def test_told_to_wait_it_waits(fake: FakeHetzner, cloud: HetznerCloud) -> 
     fake.faults = [coded("GET /server_types", "rate_limit_exceeded", {"Retry-After": "1"})]
     began = time.monotonic()
     assert await cloud.server_types()
-    assert 1.0 <= time.monotonic() - began < 2.0
+    assert time.monotonic() - began >= 1.0
 
 
 async def test_a_second_reboot_is_not_asked_for_in_doubt(fake: FakeHetzner, cloud: HetznerCloud) -> None:
@@ -215,7 +215,7 @@ async def test_a_second_reboot_is_not_asked_for_in_doubt(fake: FakeHetzner, clou
 
 async def test_a_provider_too_slow_is_away_within_the_deadline(fake: FakeHetzner) -> None:
     cloud = HetznerCloud(fake.token, fake.base, call_seconds=0.3, first_pause_seconds=0.01)
-    fake.faults = [Fault(delay_seconds=2.0)] * 9
+    fake.faults = [Fault(delay_seconds=600)] * 9
     calls: list[Callable[[], Awaitable[Any]]] = [
         cloud.servers,
         cloud.server_types,
@@ -223,11 +223,10 @@ async def test_a_provider_too_slow_is_away_within_the_deadline(fake: FakeHetzner
         lambda: cloud.delete_server("1"),
         lambda: cloud.switch("1", "stop"),
     ]
-    began = time.monotonic()
-    for call in calls:
-        with pytest.raises(ProviderAway, match="in time"):
-            await call()
-    assert time.monotonic() - began < 2.5
+    async with asyncio.timeout(60):
+        for call in calls:
+            with pytest.raises(ProviderAway, match="in time"):
+                await call()
     await cloud.close()
 
 

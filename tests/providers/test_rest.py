@@ -1,7 +1,6 @@
 """How often and how long an API is tried, and what is believed of its answers."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -125,11 +124,10 @@ async def test_four_tries_and_no_more(counter: Counter, account: Rest) -> None:
 
 async def test_a_call_ends_in_time_however_slow_the_answer(counter: Counter, account: Rest) -> None:
     account.call_seconds = 0.3
-    counter.faults = [Fault(delay_seconds=5)]
-    started = time.monotonic()
-    with pytest.raises(ProviderAway, match="in time"):
-        await get(account)
-    assert time.monotonic() - started < 2
+    counter.faults = [Fault(delay_seconds=600)]
+    async with asyncio.timeout(60):
+        with pytest.raises(ProviderAway, match="in time"):
+            await get(account)
 
 
 async def test_a_slow_answer_within_the_time_is_taken(counter: Counter, account: Rest) -> None:
@@ -143,12 +141,11 @@ async def test_a_wait_longer_than_the_call_may_last_is_not_begun(
     counter: Counter, account: Rest, status: int, requests: int
 ) -> None:
     """After a 429 the whole account keeps quiet; a 503 is about that one request."""
-    counter.faults = [Fault(status=status, headers={"Retry-After": "30"})] * 2
+    counter.faults = [Fault(status=status, headers={"Retry-After": "600"})] * 2
     for _ in range(2):
-        started = time.monotonic()
-        with pytest.raises(ProviderAway):
-            await get(account)
-        assert time.monotonic() - started < 2
+        async with asyncio.timeout(60):
+            with pytest.raises(ProviderAway):
+                await get(account)
     assert len(counter.requests) == requests
 
 

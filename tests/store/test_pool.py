@@ -138,7 +138,7 @@ def test_last_words_that_come_with_the_hang_up_are_the_last_also_under_uvloop(po
         began = time.monotonic()
         with pytest.raises(OutcomeUnknown, match="terminating connection"):
             await running
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 4
 
     uvloop.run(story())
 

@@ -106,7 +106,7 @@ def test_a_listener_that_is_gone_harms_nobody(tmp_path: Path) -> None:
         began = time.monotonic()
         for _ in range(2):
             notifier.tell(STATUS="x" * 60_000)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
 
 
 def test_a_watchdog_of_another_process_is_not_ours() -> None:

@@ -105,10 +105,10 @@ async def test_a_collector_that_does_not_answer_delays_nothing(database: str, tm
             admin = await daemon.admin()
             began = time.monotonic()
             await admin.plan()
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 4
             began = time.monotonic()
             await daemon.stop()
-            assert time.monotonic() - began < 8
+            assert time.monotonic() - began < 20
 
 
 def test_without_the_extra_it_is_said_what_lacks(tmp_path: Path) -> None:
