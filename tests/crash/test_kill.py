@@ -223,10 +223,10 @@ async def test_killed_daemon(times: int) -> None:
             assert time.monotonic() - began < START_SECONDS
 
 
-@pytest.mark.parametrize("times", OFTEN)
-async def test_killed_database(times: int) -> None:
+@pytest.mark.heavy
+async def test_killed_database() -> None:
     async with under_fire() as town:
-        for number in range(1, times + 1):
+        for number in range(1, 21):
             await asyncio.sleep(town.dice.uniform(0.05, 0.8))
             began = time.monotonic()
             await kill_database(town.process)
@@ -238,6 +238,7 @@ async def test_killed_database(times: int) -> None:
                 await town.process.start()
 
 
+@pytest.mark.heavy
 async def test_killed_backend() -> None:
     async with under_fire() as town:
         for _ in range(2):

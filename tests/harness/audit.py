@@ -17,7 +17,7 @@ from decabilld.domain.entities import Entity, Invoice, Position, Timetable
 from decabilld.messages.commands import DoDueWork, MoveTestClock
 from decabilld.store import books, journal
 from decabilld.store.columns import all_entities
-from decabilld.store.pool import Pool, connect
+from decabilld.store.pool import Connection, Pool, connect
 from decabilld.store.rows import decoder, select_json
 from decabilld.store.tenant_store import PostgresTenantStore
 from tests.harness import documents
@@ -31,6 +31,11 @@ class Audit:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
+        self._connection: Connection | None = None
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
 
     async def check(self, tenant: str, tenants: Tenants) -> None:
         """Books sound, chain whole, memory equal to the database, nothing left to bill. Raises AssertionError."""
@@ -75,13 +80,10 @@ class Audit:
 
     async def faults(self, tenant: str) -> list[str]:
         """Of the books and of the journal's chain."""
-        connection = await connect(self._dsn, statement_timeout_ms=60_000)
-        try:
-            found = await books.faults(connection, tenant)
-            verified = await journal.verify(connection, tenant)
-            return found if verified.fault is None else [*found, f"journal: {verified.fault}"]
-        finally:
-            await connection.close()
+        connection = await self._connected()
+        found = await books.faults(connection, tenant)
+        verified = await journal.verify(connection, tenant)
+        return found if verified.fault is None else [*found, f"journal: {verified.fault}"]
 
     async def memory_equals_database(self, tenant: str, tenants: Tenants) -> None:
         """The published state is the one that a fresh start would load, with every index and tally."""
@@ -160,12 +162,14 @@ class Audit:
         return int(await self._value(f"SELECT count(*) FROM {table} WHERE tenant_id = %s AND {condition}", tenant))
 
     async def _value(self, sql: str, *params: Any) -> Any:
-        connection = await connect(self._dsn, statement_timeout_ms=60_000)
-        try:
-            ((value,),) = await connection.execute(sql, params)
-            return value
-        finally:
-            await connection.close()
+        ((value,),) = await (await self._connected()).execute(sql, params)
+        return value
+
+    async def _connected(self) -> Connection:
+        """One for all questions: a new one costs more than what it asks."""
+        if self._connection is None or self._connection.closed:
+            self._connection = await connect(self._dsn, statement_timeout_ms=60_000)
+        return self._connection
 
 
 def _buckets(state: TenantState, name: str) -> dict[Any, set[str]]:

@@ -179,6 +179,7 @@ async def running_daemon(
             if check and not running.stopped:
                 await running.check()
         finally:
+            await running.audit.close()
             if not running.stopped:
                 await running.stop()
 

@@ -1,8 +1,11 @@
 """The harness itself: a daemon's process comes back from kill -9 with what it has acknowledged."""
 
+import pytest
+
 from tests.harness.daemons import daemon_process
 
 
+@pytest.mark.heavy
 async def test_a_killed_daemon_starts_again_with_its_books() -> None:
     async with daemon_process() as process:
         admin = await process.admin()

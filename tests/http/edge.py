@@ -165,11 +165,13 @@ async def running_edge(
         async with asyncio.timeout(10):
             while tenants.not_ready():  # noqa: ASYNC110 - as a probe would
                 await asyncio.sleep(0.005)
+    audit = Audit(dsn)
     try:
         yield Edge(client, deps, clock, operations)
         for tenant_id in tenants.ids:
-            await Audit(dsn).sound(tenant_id, policy.zone)
+            await audit.sound(tenant_id, policy.zone)
     finally:
+        await audit.close()
         await tenants.stop(5)
         passwords.close()
         await pool.close()

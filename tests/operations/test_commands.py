@@ -20,6 +20,7 @@ from tests.operations.archives import rows, sql
 OLD_KEY, NEW_KEY = "11" * 32, "22" * 32
 
 
+@pytest.mark.heavy
 async def test_a_backup_under_load_is_restored_elsewhere(room: Path) -> None:
     async with daemon_process() as process:
         town = Town(process, seed=71)

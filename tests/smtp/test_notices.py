@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from decabilld.store.embedded import read_dsn
 from tests.harness.daemons import DaemonProcess, RunningDaemon, daemon_process, running_daemon
 from tests.harness.people import Admin
@@ -253,6 +255,7 @@ async def test_a_document_is_kept_even_if_its_mail_must_wait(database: str, tmp_
             assert len(office.received) == 3
 
 
+@pytest.mark.heavy
 async def test_killed_between_commit_and_mail_everything_is_told_after_the_restart() -> None:
     port = free_port()
     async with daemon_process(SMTP_HOST="127.0.0.1", SMTP_PORT=str(port), SMTP_SECURE="none") as daemon:

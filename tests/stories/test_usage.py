@@ -3,6 +3,8 @@
 import asyncio
 from decimal import ROUND_HALF_UP, Decimal
 
+import pytest
+
 from tests.harness.people import Admin, lines
 
 RECORDS, AT_ONCE = 10_000, 250
@@ -96,6 +98,7 @@ async def test_customers_record_no_usage(admin: Admin) -> None:
     assert (await anna.refused("POST", "/usage/record", body)).status == 403
 
 
+@pytest.mark.heavy
 async def test_ten_thousand_records_of_one_period_sum_exactly(admin: Admin) -> None:
     await admin.move_to("2024-01-10 00:00")
     anna = await admin.customer("anna")

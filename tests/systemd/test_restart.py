@@ -31,6 +31,7 @@ async def test_sigterm_under_load_loses_nothing_that_was_acknowledged() -> None:
         await town.prove()
 
 
+@pytest.mark.heavy
 async def test_a_restart_refuses_no_connection() -> None:
     async with managed(LOG_LEVEL="warning") as daemon:
         await daemon.start()
@@ -94,6 +95,7 @@ async def test_sockets_are_told_why_they_end_and_find_the_successor() -> None:
             await client.disconnect()
 
 
+@pytest.mark.heavy
 async def test_who_has_lost_every_tenant_ends_by_itself() -> None:
     with external_postgres() as external:
         external.empty()
