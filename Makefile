@@ -26,10 +26,10 @@ run: $(INSTALLED)  ## run the daemon in the foreground (PORT=… WEBSOCKET_PORT=
 	@$(BIN)/decabilld serve $(if $(wildcard decabilld.env),--env-file decabilld.env)
 
 test: $(DEVELOPED) $(NODE)  ## every test but the heavy proofs
-	$(BIN)/pytest -n 4 -m "not heavy"
+	$(BIN)/pytest -n 4 --dist worksteal -m "not heavy"
 
 test-all: $(DEVELOPED) $(NODE) $(SERVERS)  ## every test
-	$(BIN)/pytest -n 4
+	$(BIN)/pytest -n 4 --dist worksteal
 
 lint: $(DEVELOPED)  ## format, style, types, walls between rooms
 	$(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ this process remembers it. Sampling, headers and the like the SDK reads from its
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import OrderedDict
@@ -122,7 +123,8 @@ class Traces:
 
         def end() -> None:
             self._provider.shutdown()
-            loop.call_soon_threadsafe(sent.set)
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(sent.set)
 
         # Of its own, and not waited for at the end of the process: the exporter may hang on the collector.
         threading.Thread(target=end, name="last traces", daemon=True).start()

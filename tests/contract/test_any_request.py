@@ -29,7 +29,7 @@ from decabilld.http.operation import Auth, Operation
 from tests.contract.shop import Shop, open_shop
 from tests.harness.people import PASSWORD
 
-EXAMPLES = 50
+VALID, WRONG = 50, 25
 """Of valid and of invalid requests each, for every operation."""
 CALL_SECONDS = 30
 CHECKS = [
@@ -84,7 +84,7 @@ def test_any_request_is_answered_as_documented(name: str, wrong: bool, shop: Sho
     session = requests.Session()
     # As Hypothesis' own warnings have it: what is slow here is the daemon, not the test.
     unhurried = settings(
-        max_examples=EXAMPLES,
+        max_examples=WRONG if wrong else VALID,
         deadline=None,
         derandomize=True,
         database=None,

@@ -107,6 +107,7 @@ def test_where_nothing_can_be_kept_it_says_so_at_once(tmp_path: Path) -> None:
     assert "nothing can be kept in" in shown.stderr
 
 
+@pytest.mark.heavy
 def test_the_check_names_what_is_off() -> None:
     with running_daemon(SETTINGS) as daemon:
         story = Story(daemon.address, Teller())

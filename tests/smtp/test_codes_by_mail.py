@@ -116,6 +116,7 @@ async def test_a_lost_answer_means_the_same_mail_again(
         assert text_of(first) == text_of(second)
 
 
+@pytest.mark.heavy
 async def test_a_daemon_killed_in_between_sends_the_same_mail_after_its_restart() -> None:
     async with PostOffice().opened() as office:
         environment = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(office.port), "SMTP_SECURE": "none"}

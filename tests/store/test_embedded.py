@@ -209,6 +209,7 @@ async def test_home_too_deep_for_a_socket(make: Callable[..., EmbeddedPostgres],
     assert not sockets.exists()
 
 
+@pytest.mark.heavy
 async def test_initdb_that_was_killed_half_way_is_started_over(
     make: Callable[..., EmbeddedPostgres], home: Path
 ) -> None:

@@ -75,6 +75,7 @@ async def _restarted_under_load(daemon: ManagedDaemon, town: Town) -> None:
     await town.prove()
 
 
+@pytest.mark.heavy
 async def test_sockets_are_told_why_they_end_and_find_the_successor() -> None:
     async with managed(LOG_LEVEL="warning") as daemon:
         await daemon.start()
