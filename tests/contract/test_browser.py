@@ -62,6 +62,7 @@ async def test_an_operation_is_tried_on_the_page(page: Page, daemon: DaemonProce
     assert '"basePrice": "9.9000"' in await _try(page, "createServicePlan", created)
 
 
+@pytest.mark.heavy
 async def test_tenant_and_token_go_with_every_request(page: Page, daemon: DaemonProcess) -> None:
     await page.goto(daemon.url.replace("/api", "/docs"))
     async with page.expect_request("**/api/public/**") as asked:

@@ -98,6 +98,7 @@ TAMPERED = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("what", TAMPERED)
 async def test_a_database_tampered_with_before_its_backup_is_found_out(
     what: str, documents: Path, database: str, empty: str, tmp_path: Path

@@ -84,6 +84,7 @@ async def test_owners_watch_their_servers_and_nobody_elses(
     assert await foreign.hears("connect_error") == {"message": "Unauthorized"}
 
 
+@pytest.mark.heavy
 async def test_many_sockets_make_one_listing_and_a_provider_that_fails_an_error(shop: ServerShop) -> None:
     anna, ben = await shop.customer("anna"), await shop.customer("ben")
     for owner in (anna, ben):

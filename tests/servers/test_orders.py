@@ -49,6 +49,7 @@ async def test_a_dns_that_is_away_keeps_no_server_running(shop: ServerShop) -> N
     await shop.until_nothing_left()
 
 
+@pytest.mark.heavy
 async def test_a_dns_that_is_away_keeps_no_server_running_that_was_not_ready_yet(shop: ServerShop) -> None:
     anna = await shop.customer("anna")
     shop.cloudflare.faults += [Fault("GET /zones", status=503) for _ in range(500)]

@@ -38,6 +38,7 @@ async def lives_a_year(admin: Admin, steps: Sequence[datetime]) -> None:
         await admin.move_to(step.isoformat())
 
 
+@pytest.mark.heavy
 async def test_a_year_in_one_call_equals_a_year_of_months_and_of_days(start_daemon: StartDaemon) -> None:
     daemon = await start_daemon(tenants=("once", "monthly", "daily"), billing_timezone=ZoneInfo("Europe/Berlin"))
     end = BEGIN + timedelta(days=366)
