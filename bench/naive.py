@@ -47,8 +47,8 @@ _PLAN_SQL = "SELECT * FROM service_plans WHERE tenant_id = %s AND id = %s"
 _DRAW_SQL = "UPDATE number_ranges SET last = last + 1 WHERE tenant_id = %s AND series = 'SUB' RETURNING last"
 _ORDER_SQL = """
 INSERT INTO subscriptions (tenant_id, id, number, plan_id, user_id, status, terms, anchor, period_index, period_start,
-                           period_end, charged_through, created_at, updated_at)
-VALUES (%s, %s, %s, %s, %s, 'active', '{}', now(), 0, now(), now() + interval '1 day', now(), now(), now())
+                           period_end, charged_through, awaits_server, created_at, updated_at)
+VALUES (%s, %s, %s, %s, %s, 'active', '{}', now(), 0, now(), now() + interval '1 day', now(), false, now(), now())
 RETURNING *"""
 _SUBSCRIPTIONS_SQL = (
     "SELECT * FROM subscriptions WHERE tenant_id = %s AND user_id = %s ORDER BY created_at DESC LIMIT 10"
