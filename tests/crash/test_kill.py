@@ -231,9 +231,8 @@ async def test_killed_database() -> None:
             began = time.monotonic()
             await kill_database(town.process)
             print(f"{time.monotonic() - began:.2f}", end=" ")
-            if (
-                not number % RESTARTED_EVERY
-            ):  # its pauses grow with each death; a stop under writes is worth a look, too
+            # Its pauses grow with each death; and a stop under writes is worth a look, too.
+            if not number % RESTARTED_EVERY:
                 await town.process.stop()
                 await town.process.start()
 

@@ -90,10 +90,9 @@ class CheckoutEffects:
     async def close_checkout(self, tenant_id: str, effect: Effect) -> Command:
         """How it stands once nobody can pay it any more, whoever saw to that. Raises what keeps us from knowing."""
         assert isinstance(effect, CloseCheckout)
-        if self._stripe is None:
-            raise GivenUp("online payment is not configured any more")
+        stripe = self._configured()
         try:
-            found = await self._stripe.expire_session(effect.session_id, deadline=self._stripe.deadline())
+            found = await stripe.expire_session(effect.session_id, deadline=stripe.deadline())
         except SessionMissing:
             return ConfirmCheckoutMissing(attempt_id=effect.attempt_id, updated_at=effect.updated_at)
         return _as_told(effect, found)
@@ -101,11 +100,15 @@ class CheckoutEffects:
     async def update_customer(self, tenant_id: str, effect: Effect) -> Command:
         """One that is gone is made anew by the next payment, with the address of then."""
         assert isinstance(effect, UpdateCustomer)
+        stripe = self._configured()
+        with suppress(CustomerMissing):
+            await stripe.update_customer(effect.customer_id, email=effect.email, deadline=stripe.deadline())
+        return ConfirmCustomerUpdated(user_id=effect.user_id, customer_id=effect.customer_id, email=effect.email)
+
+    def _configured(self) -> "StripeCheckout":
         if self._stripe is None:
             raise GivenUp("online payment is not configured any more")
-        with suppress(CustomerMissing):
-            await self._stripe.update_customer(effect.customer_id, email=effect.email, deadline=self._stripe.deadline())
-        return ConfirmCustomerUpdated(user_id=effect.user_id, customer_id=effect.customer_id, email=effect.email)
+        return self._stripe
 
     async def _customer(
         self, stripe: "StripeCheckout", tenant_id: str, effect: OpenCheckout, instead_of: str | None, deadline: float
